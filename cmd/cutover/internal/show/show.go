@@ -1,0 +1,87 @@
+// Package show presents a local run as it goes: live on a terminal, as plain
+// lines elsewhere, or as JSON lines for machines. What happened goes to one
+// writer and nothing else changes.
+package show
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"cutover/cmd/cutover/internal/load"
+	"cutover/cmd/cutover/internal/watch"
+)
+
+// A Display presents what happens.
+type Display interface {
+	// Note says in a line what is being done.
+	Note(line string)
+	// Execution presents how the release of a version stands.
+	Execution(version string, e watch.Execution)
+	// Traffic presents the last second's answers by version, and its failures.
+	Traffic(answered map[string]int, failed int)
+	// End presents the whole run. Nothing is presented after it.
+	End(s Summary)
+}
+
+// A Summary is a whole run.
+type Summary struct {
+	Executions []Ended     `json:"executions"`
+	Traffic    load.Report `json:"traffic"`
+	LiveSide   string      `json:"liveSide,omitempty"`
+	Seconds    float64     `json:"seconds"`
+	OK         bool        `json:"ok"`
+	Why        string      `json:"why,omitempty"` // what was wrong
+}
+
+// Ended is an execution that has ended.
+type Ended struct {
+	Version string  `json:"version"`
+	ID      string  `json:"execution"`
+	Status  string  `json:"status"`
+	Seconds float64 `json:"seconds"`
+}
+
+// seconds writes a duration as people read it at a glance.
+func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
+
+// perVersion writes counts by version in order: "v1 120, v2 80".
+func perVersion(counts map[string]int) string {
+	var parts []string
+	for _, version := range slices.Sorted(maps.Keys(counts)) {
+		label := "v" + version
+		if version == "" {
+			label = "no version"
+		}
+		parts = append(parts, fmt.Sprintf("%s %d", label, counts[version]))
+	}
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// writeSummary writes a summary as text.
+func writeSummary(w io.Writer, s Summary) {
+	fmt.Fprintln(w)
+	for _, e := range s.Executions {
+		fmt.Fprintf(w, "  release of v%s   %s in %.1f s   (execution %s)\n", e.Version, e.Status, e.Seconds, e.ID)
+	}
+	fmt.Fprintf(w, "  requests          %d sent, %d failed\n", s.Traffic.Sent, s.Traffic.Failed)
+	fmt.Fprintf(w, "  answered by       %s\n", perVersion(s.Traffic.Answered))
+	fmt.Fprintf(w, "  answer time       median %.1f ms, 99th percentile %.1f ms, longest %.1f ms\n", s.Traffic.Latency.P50, s.Traffic.Latency.P99, s.Traffic.Latency.Max)
+	for _, why := range slices.Sorted(maps.Keys(s.Traffic.Failures)) {
+		fmt.Fprintf(w, "  failure           %d x %s (first: %s)\n", s.Traffic.Failures[why], why, s.Traffic.FirstFail)
+	}
+	if s.LiveSide != "" {
+		fmt.Fprintf(w, "  live side         %s\n", s.LiveSide)
+	}
+	verdict := "every stage succeeded and no request was lost"
+	if !s.OK {
+		verdict = "NOT OK: " + s.Why
+	}
+	fmt.Fprintf(w, "  whole run         %.1f s: %s\n", s.Seconds, verdict)
+}
