@@ -82,11 +82,12 @@ func (s *Service) Close() {
 
 // A Build asks for one run of a project.
 type Build struct {
-	Project     string
-	Source      []byte // zip
-	Version     string // of the source, for CODEBUILD_RESOLVED_SOURCE_VERSION
-	Environment map[string]string
-	Initiator   string // e.g. "codepipeline/NAME"
+	Project          string
+	Source           []byte            // the primary source, a zip
+	SecondarySources map[string][]byte // the others by name, for CODEBUILD_SRC_DIR_NAME
+	SourceVersion    string            // for CODEBUILD_RESOLVED_SOURCE_VERSION
+	Environment      map[string]string
+	Initiator        string // e.g. "codepipeline/NAME"
 }
 
 // An Outcome is how a build ended.
@@ -172,6 +173,11 @@ func (s *Service) carryOut(ctx context.Context, b Build, p projectProperties, ru
 	if err := unpack(b.Source, source); err != nil {
 		return fail(fmt.Errorf("unpack source: %w", err))
 	}
+	for name, archive := range b.SecondarySources {
+		if err := unpack(archive, secondaryDir(dir, name)); err != nil {
+			return fail(fmt.Errorf("unpack source %s: %w", name, err))
+		}
+	}
 	text, err := p.buildspec(source)
 	if err != nil {
 		return fail(err)
@@ -198,6 +204,8 @@ func (s *Service) carryOut(ctx context.Context, b Build, p projectProperties, ru
 	return outcome
 }
 
+func secondaryDir(dir, name string) string { return filepath.Join(dir, "src-"+name) }
+
 // environment is all that a build's shell sees.
 func (s *Service) environment(b Build, p projectProperties, spec *Buildspec, run *build, dir string) ([]string, error) {
 	credentials, err := s.Assume(p.ServiceRole, "AWSCodeBuild-"+run.stream)
@@ -218,12 +226,15 @@ func (s *Service) environment(b Build, p projectProperties, spec *Buildspec, run
 		"CODEBUILD_BUILD_NUMBER":            fmt.Sprint(run.number),
 		"CODEBUILD_INITIATOR":               b.Initiator,
 		"CODEBUILD_LOG_PATH":                run.stream,
-		"CODEBUILD_RESOLVED_SOURCE_VERSION": b.Version,
-		"CODEBUILD_SOURCE_VERSION":          b.Version,
+		"CODEBUILD_RESOLVED_SOURCE_VERSION": b.SourceVersion,
+		"CODEBUILD_SOURCE_VERSION":          b.SourceVersion,
 		"CODEBUILD_SRC_DIR":                 filepath.Join(dir, "src"),
 		"CODEBUILD_START_TIME":              fmt.Sprint(run.start.UnixMilli()),
 		"CUTOVER_ENVIRONMENT":               filepath.Join(dir, "environment"),
 		"CUTOVER_PHASES":                    filepath.Join(dir, "phases"),
+	}
+	for name := range b.SecondarySources {
+		values["CODEBUILD_SRC_DIR_"+name] = secondaryDir(dir, name)
 	}
 	for _, sub := range []string{"home", "tmp"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {

@@ -73,7 +73,7 @@ func (b *bench) build(t *testing.T, files map[string]string) codebuild.Outcome {
 		t.Fatal(err)
 	}
 	ended := make(chan codebuild.Outcome, 1)
-	if _, err := b.Run(codebuild.Build{Project: "hello", Source: source.Bytes(), Version: "c0ffee", Environment: map[string]string{"FROM_RUN": "run"}}, func(o codebuild.Outcome) { ended <- o }); err != nil {
+	if _, err := b.Run(codebuild.Build{Project: "hello", Source: source.Bytes(), SourceVersion: "c0ffee", SecondarySources: map[string][]byte{"Other": source.Bytes()}, Environment: map[string]string{"FROM_RUN": "run"}}, func(o codebuild.Outcome) { ended <- o }); err != nil {
 		t.Fatal(err)
 	}
 	select {
@@ -111,6 +111,7 @@ env:
 phases:
   pre_build:
     commands:
+      - test -f "$CODEBUILD_SRC_DIR_Other/sub/in.txt"
       - cd sub
       - export TAG=$CODEBUILD_RESOLVED_SOURCE_VERSION-$FROM-$FROM_RUN
   build:
