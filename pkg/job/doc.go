@@ -1,0 +1,2 @@
+// Package job is CodePipeline's job protocol.
+package job
