@@ -1,0 +1,34 @@
+// Package deploygreen is the DeployGreen action: it puts a new image on the
+// idle service of a blue/green pair and follows it until it is truly healthy.
+// It never touches the production route.
+//
+// In this order, one change a tick, each only if the world does not show it
+// already:
+//
+//  1. Tag the idle target group with the pipeline execution: from here on
+//     green is named, not guessed.
+//  2. Point the test route at the idle group.
+//  3. Register a task definition that differs from the present one in the
+//     container's image only, unless an equal revision exists.
+//  4. Update the idle service to it, with at least blue's desired count.
+//  5. Follow the deployment until it is complete on that task definition, all
+//     its tasks run and as many targets are healthy.
+//
+// Every step names its target state, so all of it is safe to repeat, at once
+// or later. If production already carries this execution's release the action
+// is done and nothing changes. Two concurrent ticks may both register; each
+// reads back the family's newest revisions and takes back its own if an equal
+// lower one exists, so that one stays.
+//
+// Calls to AWS beyond those listed in package bluegreen (of which ModifyRule
+// or ModifyListener are needed on the test route only):
+//
+//	ecs:DescribeTaskDefinition, ecs:ListTaskDefinitions    on *
+//	ecs:RegisterTaskDefinition                             on the families' task-definition/FAMILY:*
+//	ecs:TagResource                                        on the same, for tags at registration
+//	ecs:DeregisterTaskDefinition                           on *
+//	ecs:UpdateService                                      on the two services
+//	ecs:ListTasks                                          on *, condition ecs:cluster; only when a deployment failed
+//	ecs:DescribeTasks                                      on the cluster's task/CLUSTER/*; only when a deployment failed
+//	iam:PassRole                                           on the tasks' roles, to ecs-tasks.amazonaws.com
+package deploygreen

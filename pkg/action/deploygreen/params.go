@@ -1,0 +1,71 @@
+package deploygreen
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+
+	"cutover/pkg/bluegreen"
+)
+
+// Params are DeployGreen's UserParameters.
+type Params struct {
+	bluegreen.Params
+
+	// Container is the container whose image is replaced. May be left out when
+	// the task definition has one container.
+	Container string `json:"container,omitempty"`
+
+	// Image is the image's URI. Without it, it is read from the input
+	// artifacts.
+	Image string `json:"image,omitempty"`
+
+	// ImageFile is the file in the input artifacts that names the image.
+	// Default: the first found of imageDetail.json, imagedefinitions.json and
+	// images.json.
+	ImageFile string `json:"imageFile,omitempty"`
+
+	// ImageKey is the entry of a file that names several images. Default: the
+	// container's name.
+	ImageKey string `json:"imageKey,omitempty"`
+
+	// MinimumCount is the least number of tasks that green is given, should
+	// blue ask for fewer. Default 1.
+	MinimumCount int `json:"minimumCount,omitempty"`
+}
+
+// imageURI is a reference as a container runtime takes it: no spaces, no
+// scheme, nothing unresolved.
+var imageURI = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/:@+-]{0,511}$`)
+
+// Validate joins every fault of the parameters.
+func (p Params) Validate() error {
+	faults := p.Params.Faults()
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
+	if p.Image != "" {
+		if !imageURI.MatchString(p.Image) {
+			fault("image %q is not an image URI", p.Image)
+		}
+		if p.ImageFile != "" {
+			fault("image and imageFile are both set: give one")
+		}
+		if p.ImageKey != "" {
+			fault("image and imageKey are both set: give one")
+		}
+	}
+	if p.MinimumCount < 0 {
+		fault("minimumCount is %d: it must be at least 1", p.MinimumCount)
+	}
+	errs := make([]error, len(faults))
+	for i, f := range faults {
+		errs[i] = errors.New(f)
+	}
+	return errors.Join(errs...)
+}
+
+// Annotations mark traces and logs.
+func (p Params) Annotations() map[string]string {
+	return map[string]string{"execution": p.Execution, "action": "DeployGreen"}
+}
+
+func (p Params) minimumCount() int { return max(p.MinimumCount, 1) }
