@@ -131,6 +131,17 @@ func (s *Service) DescribeSubnets(_ context.Context, in *DescribeSubnetsInput) (
 	return &DescribeSubnetsOutput{SubnetSet: found}, err
 }
 
+// Subnet finds a subnet's VPC and Availability Zone.
+func (s *Service) Subnet(id string) (vpcID, zone string, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n, ok := s.nets[id]
+	if !ok {
+		return "", "", false
+	}
+	return n.VpcId, n.AvailabilityZone, true
+}
+
 // SecurityGroup is a security group as EC2 describes it.
 type SecurityGroup struct {
 	GroupId          string

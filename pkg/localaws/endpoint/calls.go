@@ -34,12 +34,19 @@ const kept = 20_000
 // Calls remembers the latest calls. The zero value is empty. It is safe for
 // concurrent use.
 type Calls struct {
+	// Observe, if set, hears of each call right after it was carried out and
+	// before its caller does.
+	Observe func(Call)
+
 	mu    sync.Mutex
 	ring  []Call
 	total int
 }
 
 func (c *Calls) add(call Call) {
+	if c.Observe != nil {
+		c.Observe(call)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.ring) < kept {

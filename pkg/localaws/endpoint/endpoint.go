@@ -9,6 +9,7 @@ package endpoint
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -116,7 +117,7 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.serveObjects(w, r, service, key, h)
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := read(w, r)
 	if err != nil {
 		http.Error(w, "read request body: "+err.Error(), http.StatusRequestEntityTooLarge)
 		return
@@ -128,6 +129,19 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	e.serveAPI(w, wire.Request{Request: r, Body: body}, s, key)
+}
+
+// read reads a request's body, which SDKs compress when it is long.
+func read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	body := io.Reader(http.MaxBytesReader(w, r.Body, maxBody))
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		unpacked, err := gzip.NewReader(body)
+		if err != nil {
+			return nil, err
+		}
+		body = http.MaxBytesReader(w, unpacked, maxBody)
+	}
+	return io.ReadAll(body)
 }
 
 func (e *Endpoint) serveUnsigned(w http.ResponseWriter, r *http.Request) {

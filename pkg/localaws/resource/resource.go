@@ -22,6 +22,10 @@ type Type struct {
 	// CreateOnly lists top-level properties whose change replaces the resource.
 	// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-updating-stacks-update-behaviors.html
 	CreateOnly []string
+	// Properties is the struct that properties are decoded into; nil when only
+	// the service knows them. Templates are checked against it before a stack is
+	// touched.
+	Properties reflect.Type
 	Create     func(ctx context.Context, r Request) (State, error)
 	Update     func(ctx context.Context, r Request) (State, error)
 	Delete     func(ctx context.Context, r Request) error
@@ -34,6 +38,9 @@ type Request struct {
 	LogicalID string
 	// PhysicalID is what Ref returned so far; empty on create.
 	PhysicalID string
+	// Replaces is the physical id of the resource that a create stands in for;
+	// that one is deleted afterwards.
+	Replaces string
 	// Properties as wanted; Previous as they were before an update.
 	Properties map[string]any
 	Previous   map[string]any
@@ -47,7 +54,7 @@ func (r Request) Changed(property string) bool {
 // GeneratedName is the name CloudFormation gives where the template names none:
 // STACK-LOGICALID-XXXXXXXXXXXX, cut to limit characters.
 func (r Request) GeneratedName(limit int) string {
-	suffix := "-" + suffix(r.StackID+"/"+r.LogicalID)
+	suffix := "-" + suffix(r.StackID+"/"+r.LogicalID+"/"+r.Replaces)
 	stem := r.StackName + "-" + r.LogicalID
 	if len(stem)+len(suffix) > limit {
 		stem = strings.TrimRight(stem[:limit-len(suffix)], "-")
@@ -94,7 +101,7 @@ func Define[P any](
 			return f(ctx, r, p)
 		}
 	}
-	t := Type{Name: name, CreateOnly: createOnly, Create: decoded(create), Delete: remove}
+	t := Type{Name: name, CreateOnly: createOnly, Properties: reflect.TypeFor[P](), Create: decoded(create), Delete: remove}
 	if update != nil {
 		t.Update = decoded(update)
 	}

@@ -99,6 +99,7 @@ type Operation struct {
 	out    reflect.Type
 	call   func(ctx context.Context, in any) (any, error)
 	access []func(in any) []Access // with Action empty where it is the operation itself
+	action string                  // its IAM action where that has another name
 }
 
 // An Option says more of an operation.
@@ -146,6 +147,12 @@ func Needs[In any](access func(*In) []Access) Option {
 	}
 }
 
+// As gives the IAM action of an operation that has another name than it, such as
+// "lambda:InvokeFunction" for Invoke.
+func As(action string) Option {
+	return func(op *Operation) { op.action = action }
+}
+
 // NewInput makes an empty input of the operation: a pointer to its input type.
 func (op Operation) NewInput() any { return reflect.New(op.in).Interface() }
 
@@ -159,6 +166,9 @@ func (op Operation) Call(ctx context.Context, in any) (any, error) { return op.c
 func (op Operation) Access(in any, action string) []Access {
 	var all []Access
 	own := false
+	if op.action != "" {
+		action = op.action
+	}
 	for _, f := range op.access {
 		for _, a := range f(in) {
 			if a.Action == "" {

@@ -223,11 +223,14 @@ func (p Protocol) value(b *bytes.Buffer, v reflect.Value) {
 			fmt.Fprintf(b, "</%s>", item)
 		}
 	case reflect.Map:
-		for _, key := range slices.Sorted(maps.Keys(v.Interface().(map[string]string))) {
+		keys := v.MapKeys()
+		slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+		for _, key := range keys {
 			b.WriteString("<entry>")
-			element(b, "key", key)
-			element(b, "value", v.MapIndex(reflect.ValueOf(key)).String())
-			b.WriteString("</entry>")
+			element(b, "key", key.String())
+			b.WriteString("<value>")
+			p.value(b, v.MapIndex(key))
+			b.WriteString("</value></entry>")
 		}
 	default:
 		xml.EscapeText(b, fmt.Append(nil, v.Interface()))

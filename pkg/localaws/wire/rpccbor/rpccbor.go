@@ -18,6 +18,8 @@ import (
 type Protocol struct {
 	// Target is the service's name in the path, e.g. "GraniteServiceVersion20100801".
 	Target string
+	// Shapes names error shapes by their query code, where the two differ.
+	Shapes map[string]string
 }
 
 // Operation implements wire.Protocol.
@@ -99,7 +101,11 @@ func (p Protocol) EncodeError(w http.ResponseWriter, err *wire.Error, requestID 
 		fault = "Receiver"
 	}
 	w.Header().Set("X-Amzn-Query-Error", err.Code+";"+fault)
-	body := cbor.Map{"__type": cbor.String(err.Code), "message": cbor.String(err.Message)}
+	shape := err.Code
+	if p.Shapes[shape] != "" {
+		shape = p.Shapes[shape]
+	}
+	body := cbor.Map{"__type": cbor.String(shape), "message": cbor.String(err.Message)}
 	write(w, err.HTTPStatus(), body, requestID)
 }
 
