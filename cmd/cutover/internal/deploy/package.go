@@ -16,13 +16,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
+
+	"cutover/pkg/localaws/cloudformation/sam"
 )
 
 // A Packager builds and uploads functions.
@@ -35,91 +34,28 @@ type Packager struct {
 	Note func(line string)
 }
 
-// Package builds each function of a SAM template by its Makefile target
-// (BuildMethod: makefile), uploads it as a zip, and returns the template with
-// CodeUri pointing there.
+// Package builds each function of a SAM template by its target in the Makefile
+// beside it (BuildMethod: makefile), uploads it as a zip, and returns the
+// template with CodeUri pointing there.
 // https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/building-custom-runtimes.html
 func (p *Packager) Package(ctx context.Context, path string) ([]byte, error) {
-	file, err := parser.ParseFile(path, parser.ParseComments)
+	source, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("parse template %s: %w", path, err)
+		return nil, fmt.Errorf("read template: %w", err)
 	}
-	functions, err := serverlessFunctions(file)
-	if err != nil {
-		return nil, fmt.Errorf("read template %s: %w", path, err)
-	}
-	for _, f := range functions {
-		p.Note("building " + f.id)
-		archive, err := p.build(ctx, filepath.Join(filepath.Dir(path), f.codeURI.Value), f.id)
+	return sam.Package(source, func(id string) (string, error) {
+		p.Note("building " + id)
+		archive, err := p.build(ctx, filepath.Dir(path), id)
 		if err != nil {
-			return nil, err
+			return "", err
 		}
-		key := fmt.Sprintf("functions/%s-%x.zip", f.id, sha256.Sum256(archive))
+		key := fmt.Sprintf("functions/%s-%x.zip", id, sha256.Sum256(archive))
 		_, err = p.S3.PutObject(ctx, &s3.PutObjectInput{Bucket: &p.Bucket, Key: &key, Body: bytes.NewReader(archive), ContentLength: aws.Int64(int64(len(archive)))})
 		if err != nil {
-			return nil, fmt.Errorf("upload %s: %w", f.id, err)
+			return "", fmt.Errorf("upload %s: %w", id, err)
 		}
-		f.codeURI.Value = "s3://" + p.Bucket + "/" + key
-		f.codeURI.Token.Value = f.codeURI.Value
-	}
-	return []byte(file.String()), nil
-}
-
-type function struct {
-	id      string
-	codeURI *ast.StringNode
-}
-
-// serverlessFunctions finds the functions whose code is on this machine.
-func serverlessFunctions(file *ast.File) ([]function, error) {
-	var found []function
-	for _, resource := range entries(lookup(file.Docs[0].Body, "Resources")) {
-		if text(lookup(resource.Value, "Type")) != "AWS::Serverless::Function" {
-			continue
-		}
-		id := resource.Key.String()
-		if method := text(lookup(resource.Value, "Metadata", "BuildMethod")); method != "makefile" {
-			return nil, fmt.Errorf("build %s: BuildMethod is %q, not makefile", id, method)
-		}
-		uri, ok := lookup(resource.Value, "Properties", "CodeUri").(*ast.StringNode)
-		if !ok {
-			return nil, fmt.Errorf("build %s: CodeUri is not a path", id)
-		}
-		if !strings.HasPrefix(uri.Value, "s3://") {
-			found = append(found, function{id: id, codeURI: uri})
-		}
-	}
-	return found, nil
-}
-
-func lookup(node ast.Node, path ...string) ast.Node {
-	for _, key := range path {
-		var next ast.Node
-		for _, entry := range entries(node) {
-			if entry.Key.String() == key {
-				next = entry.Value
-			}
-		}
-		node = next
-	}
-	return node
-}
-
-func entries(node ast.Node) []*ast.MappingValueNode {
-	switch n := node.(type) {
-	case *ast.MappingNode:
-		return n.Values
-	case *ast.MappingValueNode:
-		return []*ast.MappingValueNode{n}
-	}
-	return nil
-}
-
-func text(node ast.Node) string {
-	if s, ok := node.(*ast.StringNode); ok {
-		return s.Value
-	}
-	return ""
+		return "s3://" + p.Bucket + "/" + key, nil
+	})
 }
 
 // build runs make build-ID in dir and zips what it left in ARTIFACTS_DIR.
@@ -156,7 +92,11 @@ func Zip(dir string) ([]byte, error) {
 			return err
 		}
 		header := &zip.FileHeader{Name: filepath.ToSlash(name), Method: zip.Deflate, Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)}
-		header.SetMode(info.Mode().Perm()&0o111 | 0o644)
+		mode := fs.FileMode(0o644)
+		if info.Mode()&0o111 != 0 {
+			mode = 0o755
+		}
+		header.SetMode(mode)
 		out, err := w.CreateHeader(header)
 		if err != nil {
 			return err
