@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -69,7 +70,7 @@ func newWorld(t testing.TB, o options) *world {
 	t.Helper()
 	w := &world{
 		t: t, clock: clock.NewManual(time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)),
-		source: &source{version: "1"}, tasks: &tasks{broken: map[string]string{}}, log: &syncBuffer{},
+		source: &source{}, tasks: &tasks{broken: map[string]string{}}, log: &syncBuffer{},
 	}
 	w.watcher = &watcher{world: w}
 	handlers := map[string]func(map[string]string) locallambda.Handler{}
@@ -102,6 +103,8 @@ func newWorld(t testing.TB, o options) *world {
 	w.pipelines, w.services, w.balancers = codepipeline.NewFromConfig(config), ecs.NewFromConfig(config), elb.NewFromConfig(config)
 	cloud.CodePipeline.Watch(w.watcher.hear)
 	w.deploy(o)
+	// As in AWS, a new pipeline starts by itself, and fails for want of a source.
+	w.clock.Advance(time.Second)
 	return w
 }
 
@@ -201,6 +204,9 @@ func (s *source) Archive(_, revision string) (pipelines.Commit, []byte, error) {
 	s.mu.Unlock()
 	if v, ok := strings.CutPrefix(revision, "version-"); ok {
 		version = v
+	}
+	if version == "" { // as of a repository to which nothing was pushed
+		return pipelines.Commit{}, nil, errors.New("BranchDoesNotExistException: no commit yet")
 	}
 	archive, err := zipped(map[string]string{"VERSION": version})
 	return pipelines.Commit{ID: "version-" + version, Message: "Release version " + version}, archive, err

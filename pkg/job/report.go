@@ -51,7 +51,7 @@ func (t *tick) report(ctx context.Context, v *verdict) error {
 		case v.failure == nil && awsclient.IsCode(err, "ValidationException", "OutputVariablesSizeExceededException"):
 			t.log.Error("CodePipeline does not take the report of success", "cause", cause)
 			*v = failed("CodePipeline does not take the report of success: %s; this is a fault of the function; its summary was: %s", cause, cut(v.summary, maxSummary, "none"))
-		case !awsclient.IsTransient(err) || !sleep(ctx, t.config.Backoff(attempt)):
+		case !awsclient.IsTransient(err) || !sleep(ctx, t.config.Backoff(attempt), t.margin/4):
 			t.log.Error("the job could not be reported on: the pipeline will fail it after 20 minutes of silence", "cause", cause)
 			return fmt.Errorf("report on job %s: %s", t.id, cause)
 		default:
@@ -130,9 +130,9 @@ func (t *tick) denied(v verdict, cause string) {
 		"denied", action, "cause", cause)
 }
 
-// sleep waits, if the context leaves the time for it and more.
-func sleep(ctx context.Context, d time.Duration) bool {
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
+// sleep waits, if the context then still leaves time to use.
+func sleep(ctx context.Context, d, use time.Duration) bool {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d+use {
 		return false
 	}
 	timer := time.NewTimer(d)

@@ -173,6 +173,8 @@ func given(raw json.RawMessage) string {
 		return "a list"
 	case 't', 'f':
 		return "true or false"
+	case 'n':
+		return "null"
 	}
 	return "the number " + string(raw)
 }

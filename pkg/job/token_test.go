@@ -21,7 +21,7 @@ func drawToken(t *rapid.T) token {
 		Percent:  rapid.IntRange(0, 100).Draw(t, "percent"),
 		Progress: seconds(rapid.Int64Range(0, 1<<33).Draw(t, "progress")),
 		Faulty:   seconds(rapid.Int64Range(0, 1<<33).Draw(t, "faulty")),
-		Summary:  rapid.StringMatching(`[a-z ]{0,30}[a-z]`).Draw(t, "summary"),
+		Summary:  rapid.StringMatching(`([a-z][a-z ]{0,30}[a-z])?`).Draw(t, "summary"),
 		State:    state,
 	}
 }

@@ -91,7 +91,7 @@ func (s *Service) PutMetricAlarm(_ context.Context, in *PutMetricAlarmInput) (*E
 		return nil, err
 	}
 	watch := in.Watch
-	watch.Dimensions = sorted(watch.Dimensions)
+	watch.Dimensions = append([]Dimension{}, sorted(watch.Dimensions)...)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a, err := s.putLocked(in.AlarmName, in.Settings, in.Tags, "MetricAlarm")

@@ -46,7 +46,8 @@ func (s *Service) PutCompositeAlarm(_ context.Context, in *PutCompositeAlarmInpu
 	}
 	if state != a.StateValue {
 		reason := fmt.Sprintf("%s was %s and its alarm rule evaluates to %s", alarmARN(a.name), change, state)
-		s.transitionLocked(a, state, reason, "")
+		s.enterLocked(a, state, reason, "")
+		s.settleLocked(map[string]bool{a.name: true})
 	}
 	return &Empty{}, nil
 }
@@ -83,24 +84,42 @@ func (s *Service) composedLocked(a *alarm) string {
 	return stateOK
 }
 
-// composeLocked evaluates the composite alarms whose rule names an alarm that
-// just went to another state, and those above them in turn.
-func (s *Service) composeLocked(child *alarm) {
-	for _, name := range slices.Sorted(maps.Keys(s.alarms)) {
+// settleLocked evaluates the composite alarms whose rule names one of the alarms
+// that just went to another state, and those above them in turn: children first
+// and each once, so that none shows a state that lasts for no time.
+func (s *Service) settleLocked(changed map[string]bool) {
+	done := map[string]bool{}
+	var settle func(name string)
+	settle = func(name string) {
 		a := s.alarms[name]
-		if a.rule == nil || !slices.Contains(children(a.rule), child.name) {
-			continue
+		if a == nil || a.rule == nil || done[name] {
+			return
 		}
-		state := s.composedLocked(a)
-		if state == a.StateValue {
-			continue
+		done[name] = true
+		cause := ""
+		for _, child := range children(a.rule) {
+			if settle(child); changed[child] {
+				cause = child
+			}
 		}
-		at := child.StateTransitionedTimestamp
-		reason := fmt.Sprintf("%s transitioned to %s at %s", alarmARN(child.name), child.StateValue,
-			at.Format("Monday 02 January, 2006 15:04:05 MST"))
-		s.transitionLocked(a, state, reason, encode(map[string]any{"triggeringAlarms": []any{map[string]any{
+		if cause != "" && s.followLocked(a, s.alarms[cause]) {
+			changed[name] = true
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.alarms)) {
+		settle(name)
+	}
+}
+
+// followLocked evaluates a composite alarm after a change of one in its rule, and
+// says whether it changed too.
+func (s *Service) followLocked(a, child *alarm) bool {
+	at := child.StateTransitionedTimestamp
+	state := s.composedLocked(a)
+	return state != a.StateValue && s.enterLocked(a, state,
+		fmt.Sprintf("%s transitioned to %s at %s", alarmARN(child.name), child.StateValue, at.Format("Monday 02 January, 2006 15:04:05 MST")),
+		encode(map[string]any{"triggeringAlarms": []any{map[string]any{
 			"arn":   alarmARN(child.name),
 			"state": map[string]any{"value": child.StateValue, "timestamp": at.Format(jsonTime)},
 		}}}))
-	}
 }

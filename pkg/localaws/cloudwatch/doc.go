@@ -9,7 +9,9 @@
 //
 // Metric alarms are evaluated at each full minute of the clock, over periods that
 // end there (AWS's sliding window); a metric alarm's change of state is followed
-// at once by those of the composite alarms above it.
+// at once by those of the composite alarms above it. As in AWS an alarm looks back
+// two periods more than EvaluationPeriods when datapoints are missing, so that a
+// single bad one keeps a 1-of-1 alarm in ALARM for three minutes.
 //
 // Memory is bounded: datapoints are aggregated by minute (count, sum, minimum,
 // maximum and a histogram of at most 256 bins, which is exact to 4 % for
@@ -33,4 +35,6 @@
 //  7. Rules of composite alarms that make a cycle are refused rather than never
 //     evaluated. There are no actions suppressors and no AT_LEAST.
 //  8. An alarm's EvaluationState is never shown.
+//  9. GetMetricData answers on one page, and without label options. Tags are
+//     those given when an alarm is made, or by CloudFormation.
 package cloudwatch

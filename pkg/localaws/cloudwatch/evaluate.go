@@ -39,7 +39,7 @@ func (s *Service) evaluate() {
 	if s.closed {
 		return
 	}
-	now := s.clock.Now()
+	now, changed := s.clock.Now(), map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(s.alarms)) {
 		a := s.alarms[name]
 		if a.watch == nil {
@@ -47,9 +47,10 @@ func (s *Service) evaluate() {
 		}
 		samples := s.sampleLocked(a.watch, now)
 		if v := a.watch.judge(samples, a.StateValue); v.state != a.StateValue {
-			s.transitionLocked(a, v.state, v.reason(a.watch, a.StateValue), v.data(a.watch, now))
+			changed[name] = s.enterLocked(a, v.state, v.reason(a.watch, a.StateValue), v.data(a.watch, now))
 		}
 	}
+	s.settleLocked(changed)
 	s.scheduleLocked()
 }
 

@@ -9,14 +9,14 @@ import (
 	"cutover/pkg/localaws/wire"
 )
 
-// transitionLocked gives an alarm its state, and the composite alarms above it
-// theirs.
-func (s *Service) transitionLocked(a *alarm, state, reason, data string) {
+// enterLocked gives an alarm a state and says whether it is another one; the
+// caller settles the composite alarms above it.
+func (s *Service) enterLocked(a *alarm, state, reason, data string) bool {
 	now := s.clock.Now()
 	before := a.State
 	a.StateValue, a.StateReason, a.StateReasonData, a.StateUpdatedTimestamp = state, reason, data, now
 	if before.StateValue == state {
-		return
+		return false
 	}
 	a.StateTransitionedTimestamp = now
 	s.logger.Info("alarm changed state", "alarm", a.name, "from", before.StateValue, "to", state, "reason", reason)
@@ -25,7 +25,7 @@ func (s *Service) transitionLocked(a *alarm, state, reason, data string) {
 		HistorySummary: fmt.Sprintf("Alarm updated from %s to %s", before.StateValue, state),
 		HistoryData:    historyData(map[string]any{"oldState": before.json(), "newState": a.State.json()}),
 	})
-	s.composeLocked(a)
+	return true
 }
 
 func (st State) json() map[string]any {
@@ -61,7 +61,9 @@ func (s *Service) SetAlarmState(_ context.Context, in *SetAlarmStateInput) (*Emp
 	if a == nil {
 		return nil, notFound(in.AlarmName)
 	}
-	s.transitionLocked(a, in.StateValue, in.StateReason, in.StateReasonData)
+	if s.enterLocked(a, in.StateValue, in.StateReason, in.StateReasonData) {
+		s.settleLocked(map[string]bool{a.name: true})
+	}
 	return &Empty{}, nil
 }
 

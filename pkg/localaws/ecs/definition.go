@@ -249,6 +249,10 @@ func (b *definitionBody) validate() error {
 	if fargate && (b.Cpu == "" || b.Memory == "") {
 		return clientError("Fargate requires that 'cpu' and 'memory' be defined at the task level.")
 	}
+	logs := slices.ContainsFunc(b.ContainerDefinitions, func(c ContainerDefinition) bool { return c.LogConfiguration != nil })
+	if fargate && logs && b.ExecutionRoleArn == "" {
+		return clientError("Fargate requires task definition to have execution role ARN to support log driver awslogs.")
+	}
 	seen := map[string]bool{}
 	essential := false
 	for _, c := range b.ContainerDefinitions {

@@ -13,6 +13,8 @@
 //     placement are recorded and described; the Runner decides what it makes of
 //     them. Container health checks are recorded and not run: healthStatus stays
 //     UNKNOWN. Secrets, FireLens, EFS and logging other than awslogs are refused.
+//   - Launch type EC2 runs tasks as FARGATE does: there are no container instances
+//     to place them on.
 //   - Every task's target is 127.0.0.1 with a port of its own, for target groups
 //     of type ip; type instance needs container instances, which there are none of.
 //   - A service without load balancer has a healthy task once it ran for 5 s; ECS

@@ -19,6 +19,7 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"go.uber.org/goleak"
 
 	"cutover/pkg/localaws/alb"
 	"cutover/pkg/localaws/clock"
@@ -27,17 +28,17 @@ import (
 	"cutover/pkg/localaws/endpoint/endpointtest"
 )
 
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
 // A site is a load balancer with a listener on port 80 that forwards to blue,
 // and an idle group green.
 type site struct {
 	*sdk.Client
-	clock                        *clock.Manual
-	service                      *elbv2.Service
-	endpoint                     *endpoint.Endpoint
-	balancer, listener           string
-	blue, green                  string
-	blueServer, greenServer      *httptest.Server
-	balancerName, balancerDomain string
+	clock              *clock.Manual
+	service            *elbv2.Service
+	endpoint           *endpoint.Endpoint
+	balancer, listener string
+	blue, green        string
 }
 
 func newSite(t *testing.T) *site {
@@ -53,7 +54,7 @@ func newSite(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.balancer, s.balancerDomain = *lb.LoadBalancers[0].LoadBalancerArn, *lb.LoadBalancers[0].DNSName
+	s.balancer = *lb.LoadBalancers[0].LoadBalancerArn
 	s.blue, s.green = s.group(t, "blue"), s.group(t, "green")
 	l, err := s.CreateListener(ctx, &sdk.CreateListenerInput{
 		LoadBalancerArn: &s.balancer, Port: aws.Int32(80), Protocol: types.ProtocolEnumHttp, DefaultActions: forward(s.blue, 1, s.green, 0),
@@ -110,7 +111,9 @@ func (s *site) get(t *testing.T, path string) string {
 	if !ok {
 		t.Fatal("the listener has no address")
 	}
-	response, err := http.Get("http://" + address + path)
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	response, err := (&http.Client{Transport: transport}).Get("http://" + address + path)
 	if err != nil {
 		t.Fatal(err)
 	}
