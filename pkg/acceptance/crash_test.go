@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/codepipeline/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 
+	pipelines "cutover/pkg/localaws/codepipeline"
 	"cutover/pkg/localaws/endpoint"
 )
 
@@ -60,49 +62,52 @@ func points(calls []endpoint.Call) []point {
 	return all
 }
 
-// TestCrashMatrix releases a version with each fault at each call that the
-// functions make in a clean release. Whatever happens, the pipeline ends
-// succeeded, by itself or after one retry from the console, and the world is right.
+// TestCrashMatrix meets each call that the functions make in a clean release
+// with each fault, one release a fault. Whatever happens, the pipeline ends
+// succeeded, by itself or after one retry from the console, and the world is
+// right. A call's releases follow each other in one world, so that what a fault
+// left behind would show in the next.
 func TestCrashMatrix(t *testing.T) {
 	t.Parallel()
-	clean := released(t, options{})
+	clean := releasedTwice(t)
 	before := len(clean.functionCalls())
-	if _, status := clean.release("2"); status != "Succeeded" {
+	if _, status := clean.release("3"); status != "Succeeded" {
 		t.Fatalf("clean release: got %s, want Succeeded: %s", status, clean.why())
 	}
 	all := points(clean.functionCalls()[before:])
-	if len(all) < 15 {
+	if len(all) < 50 {
 		t.Fatalf("a clean release makes %d calls: %v", len(all), all)
 	}
 	var mu sync.Mutex
 	outcomes := map[string]map[string]string{}
-	t.Run("case", func(t *testing.T) {
+	t.Run("call", func(t *testing.T) {
 		for _, p := range all {
-			for _, f := range faults {
-				t.Run(p.String()+", "+f.name, func(t *testing.T) {
-					t.Parallel()
-					outcome := crash(t, p, f.kind, f.times)
-					mu.Lock()
-					defer mu.Unlock()
-					if outcomes[p.String()] == nil {
-						outcomes[p.String()] = map[string]string{}
+			t.Run(p.String(), func(t *testing.T) {
+				t.Parallel()
+				w := releasedTwice(t)
+				row := map[string]string{}
+				for i, f := range faults {
+					row[f.name] = w.crash(t, p, f.kind, f.times, strconv.Itoa(3+i))
+					if t.Failed() {
+						t.Fatalf("at fault: %s", f.name)
 					}
-					outcomes[p.String()][f.name] = outcome
-				})
-			}
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				outcomes[p.String()] = row
+			})
 		}
 	})
 	t.Log("\n" + table(all, outcomes))
 }
 
-// crash releases version 2 with one fault and says how it went.
-func crash(t *testing.T, p point, kind endpoint.Kind, times int) string {
-	w := released(t, options{})
-	registered := w.taskDefinitions()
-	role := w.roleOf(p)
-	w.cloud.Faults.Add(endpoint.Fault{Service: p.service, Operation: p.operation, Role: role, Nth: p.nth, Times: times, Kind: kind})
-	id, status := w.release("2")
-	if hit := slices.ContainsFunc(w.cloud.Calls.All(), func(c endpoint.Call) bool { return c.Fault == kind }); !hit {
+// crash releases a version with one fault and says how it went.
+func (w *world) crash(t *testing.T, p point, kind endpoint.Kind, times int, version string) string {
+	registered, jobs := w.taskDefinitions(), len(w.cloud.CodePipeline.Jobs())
+	w.cloud.Faults.Add(endpoint.Fault{Service: p.service, Operation: p.operation, Role: w.roleOf(p), Nth: p.nth, Times: times, Kind: kind})
+	before := len(w.cloud.Calls.All())
+	id, status := w.release(version)
+	if hit := slices.ContainsFunc(w.cloud.Calls.All()[before:], func(c endpoint.Call) bool { return c.Fault == kind }); !hit {
 		t.Errorf("the fault met no call")
 	}
 	w.cloud.Faults.Clear()
@@ -114,13 +119,23 @@ func crash(t *testing.T, p point, kind endpoint.Kind, times int) string {
 	if status != "Succeeded" {
 		t.Errorf("pipeline: got %s, want Succeeded at most one retry later: %s", status, w.why())
 	}
-	w.check(t, "2")
+	w.check(t, version)
 	if now := w.taskDefinitions(); len(now) != len(registered)+1 {
 		t.Errorf("task definitions: got %d active, want one more than %d: %v", len(now), len(registered), now)
 	}
 	killed := kind == endpoint.KillBefore || kind == endpoint.KillAfter
-	w.checkReports(t, killed)
+	checkReportsOf(t, w.cloud.CodePipeline.Jobs()[jobs:], killed)
 	return outcome
+}
+
+// releasedTwice is a world in which both sides have been live.
+func releasedTwice(t testing.TB) *world {
+	t.Helper()
+	w := released(t, options{})
+	if _, status := w.release("2"); status != "Succeeded" {
+		t.Fatalf("second release: got %s, want Succeeded: %s", status, w.why())
+	}
+	return w
 }
 
 // released is a world in which version 1 is live.
@@ -168,8 +183,13 @@ func (w *world) check(t testing.TB, version string) {
 // whose function was killed.
 func (w *world) checkReports(t testing.TB, killed bool) {
 	t.Helper()
+	checkReportsOf(t, w.cloud.CodePipeline.Jobs(), killed)
+}
+
+func checkReportsOf(t testing.TB, jobs []pipelines.JobRecord, killed bool) {
+	t.Helper()
 	silent := 0
-	for _, j := range w.cloud.CodePipeline.Jobs() {
+	for _, j := range jobs {
 		switch j.Accepted {
 		case 0:
 			silent++

@@ -71,15 +71,18 @@ func TestDuplicates_EndInTheSameWorld(t *testing.T) {
 
 func TestRetry_OfAllActionsAfterAFinishedSwapMovesNothing(t *testing.T) {
 	t.Parallel()
-	w := released(t, options{edit: failAfterSwap})
-	id, status := w.release("2")
-	if status != "Failed" {
-		t.Fatalf("release: got %s, want Failed by the action after the swap", status)
+	w := newWorld(t, options{edit: failAfterSwap})
+	var id string
+	for _, version := range []string{"1", "2"} {
+		var status string
+		if id, status = w.release(version); status != "Failed" {
+			t.Fatalf("release of version %s: got %s, want Failed by the action after the swap", version, status)
+		}
+		w.check(t, version)
+		w.watcher.arm()
 	}
-	w.check(t, "2")
 	moved, definitions := w.look(), len(w.taskDefinitions())
-	status = w.retry(id, types.StageRetryModeAllActions)
-	if status != "Failed" {
+	if status := w.retry(id, types.StageRetryModeAllActions); status != "Failed" {
 		t.Fatalf("retry: got %s, want Failed by the same action", status)
 	}
 	w.check(t, "2")

@@ -3,6 +3,8 @@ package acceptance
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 
 	pipelines "cutover/pkg/localaws/codepipeline"
@@ -59,9 +61,10 @@ func (w *watcher) arm() {
 	w.armed = true
 }
 
-// observe looks at production right after each call of a function took effect.
+// observe looks at production right after each call of a function that may have
+// changed something.
 func (w *watcher) observe(c endpoint.Call) {
-	if functionOf(c) == "" {
+	if functionOf(c) == "" || reads(c) {
 		return
 	}
 	w.mu.Lock()
@@ -75,6 +78,11 @@ func (w *watcher) observe(c endpoint.Call) {
 		defer w.mu.Unlock()
 		w.faults = append(w.faults, fmt.Sprintf("after %s:%s: %s", c.Service, c.Operation, fault))
 	}
+}
+
+// reads says that a call changes nothing.
+func reads(c endpoint.Call) bool {
+	return slices.ContainsFunc([]string{"Describe", "List", "Get"}, func(verb string) bool { return strings.HasPrefix(c.Operation, verb) })
 }
 
 func (w *watcher) all() []string {

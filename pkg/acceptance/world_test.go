@@ -64,6 +64,9 @@ type options struct {
 	wrap func(lambda.Handler) locallambda.Handler
 	// edit changes a template before it is deployed.
 	edit func(file string, template string) string
+	// artifact makes the files of a build's artifact, in place of the one that
+	// names the version's image.
+	artifact func(version string) map[string]string
 }
 
 func newWorld(t testing.TB, o options) *world {
@@ -85,7 +88,7 @@ func newWorld(t testing.TB, o options) *world {
 	}
 	cloud, err := localaws.New(localaws.Config{
 		Clock: w.clock, Dir: t.TempDir(), Handlers: handlers, Runner: workload.NewInProcess(w.clock, w.tasks),
-		Builds: builder{}, Repositories: w.source, Observe: w.watcher.observe,
+		Builds: builder{o.artifact}, Repositories: w.source, Observe: w.watcher.observe,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -213,15 +216,21 @@ func (s *source) Archive(_, revision string) (pipelines.Commit, []byte, error) {
 }
 
 // builder turns a source into the reference of an image, as CodeBuild would.
-type builder struct{}
+type builder struct {
+	artifact func(version string) map[string]string // nil: imageDetail.json
+}
 
 // Run implements codepipeline.Builds.
-func (builder) Run(b pipelines.Build, done func(pipelines.Outcome)) (string, error) {
+func (r builder) Run(b pipelines.Build, done func(pipelines.Outcome)) (string, error) {
 	version, err := unzipped(b.Source, "VERSION")
 	if err != nil {
 		return "", err
 	}
-	artifact, err := zipped(map[string]string{"imageDetail.json": fmt.Sprintf(`{"ImageURI": %q}`, image(version))})
+	files := map[string]string{"imageDetail.json": fmt.Sprintf(`{"ImageURI": %q}`, image(version))}
+	if r.artifact != nil {
+		files = r.artifact(version)
+	}
+	artifact, err := zipped(files)
 	if err != nil {
 		return "", err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -21,7 +22,6 @@ import (
 	"github.com/aws/aws-xray-sdk-go/v2/xray"
 	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
-	"net"
 )
 
 // cloud answers calls with the handler.
@@ -101,7 +101,10 @@ func TestErrors_AreClassedByWhatAWSAnswers(t *testing.T) {
 
 func TestErrors_OfTheCallersOwnContext(t *testing.T) {
 	t.Parallel()
-	wait := func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	wait := func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // else the server does not see the client go
+		<-r.Context().Done()
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := put(cloud(t, wait, nil), ctx); err == nil || IsTransient(err) {

@@ -34,6 +34,9 @@ func Observe(ctx context.Context, elbAPI ELB, ecsAPI ECS, p Params) (pair Pair, 
 	o := &observation{elb: elbAPI, ecs: ecsAPI, params: p}
 	for _, step := range []func(context.Context) error{o.balancer, o.listeners, o.services, o.routes, o.groups} {
 		if err := step(ctx); err != nil {
+			if len(o.faults) > 0 {
+				err = fmt.Errorf("%w; besides, %s", err, strings.Join(o.faults, "; "))
+			}
 			return o.pair, nil, err
 		}
 	}
@@ -166,12 +169,13 @@ func (o *observation) routes(ctx context.Context) error {
 		}
 		rules[*l.ListenerArn] = found
 	}
-	var groups []string
-	for _, s := range o.pair.Sides {
-		groups = append(groups, candidates(s.Service)...)
-	}
-	if len(groups) == 0 {
+	a, b := o.pair.Sides[0], o.pair.Sides[1]
+	groups := slices.Concat(candidates(a.Service), candidates(b.Service))
+	switch {
+	case len(groups) == 0:
 		return nil
+	case len(groups) == 2 && groups[0] == groups[1]:
+		o.shared(groups[0])
 	}
 	if o.production != nil {
 		o.pair.Production = o.route("production", o.params.ProductionRuleARN, o.production, rules[*o.production.ListenerArn], groups)
@@ -180,7 +184,7 @@ func (o *observation) routes(ctx context.Context) error {
 		o.pair.Test = o.route("test", o.params.TestRuleARN, o.test, rules[*o.test.ListenerArn], groups)
 	}
 	if p := o.pair; p.Production.Rule != "" && p.Production.Rule == p.Test.Rule {
-		o.fault("production and test are the same route, the %s (%s)", p.Production, p.Production.Rule)
+		o.fault("production and test are the same route, %s (%s)", p.Production, p.Production.Rule)
 	}
 	return nil
 }
@@ -215,12 +219,8 @@ func (o *observation) route(name, arn string, l *elbtypes.Listener, rules []elbt
 		if slices.ContainsFunc(groups, func(g string) bool { _, found := shares[g]; return found }) {
 			matches = append(matches, r)
 		} else {
-			others = append(others, fmt.Sprintf("the %s forwards to %s", r, describeWeights(shares)))
+			others = append(others, fmt.Sprintf("%s forwards to %s", r.within(), describeWeights(shares)))
 		}
-	}
-	var names []string
-	for _, g := range groups {
-		names = append(names, GroupName(g))
 	}
 	switch {
 	case len(matches) == 1:
@@ -233,10 +233,35 @@ func (o *observation) route(name, arn string, l *elbtypes.Listener, rules []elbt
 		o.fault("the %s route is ambiguous: %s forward to the pair: name one with %sRuleArn", name, strings.Join(found, " and "), name)
 	case arn != "" && len(others) == 0:
 		o.fault("%s rule %s does not exist on listener %s", name, arn, listenerName(*l))
+	case o.incomplete(): // that the rest of the pair is on no route is no news
 	default:
-		o.fault("no rule of the %s listener %s forwards to a target group of the pair (%s): %s", name, listenerName(*l), strings.Join(names, ", "), list(others, "it has no rules"))
+		o.fault("no rule of the %s listener %s forwards to a target group of the pair (%s): %s", name, listenerName(*l), o.groupNames(), strings.Join(others, "; "))
 	}
 	return Route{}
+}
+
+// incomplete tells that the sides have not a target group each, which is a
+// fault already.
+func (o *observation) incomplete() bool {
+	a, b := candidates(o.pair.Sides[0].Service), candidates(o.pair.Sides[1].Service)
+	return len(a) == 0 || len(b) == 0 || slices.Equal(a, b)
+}
+
+// groupNames lists the target groups with the services that are on them.
+func (o *observation) groupNames() string {
+	var names []string
+	for _, s := range o.pair.Sides {
+		for _, g := range candidates(s.Service) {
+			names = append(names, fmt.Sprintf("%s of service %s", GroupName(g), s.Name()))
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// shared is the fault of two services on one target group.
+func (o *observation) shared(group string) {
+	a, b := o.pair.Sides[0], o.pair.Sides[1]
+	o.fault("services %s and %s are both on target group %s: each side needs its own", a.Name(), b.Name(), GroupName(group))
 }
 
 // groups reads each side's target group and settles which side is live.
@@ -253,7 +278,9 @@ func (o *observation) groups(ctx context.Context) error {
 		return nil
 	}
 	if a.TargetGroup == b.TargetGroup {
-		o.fault("services %s and %s are both on target group %s: each side needs its own", a.Name(), b.Name(), GroupName(a.TargetGroup))
+		if !o.incomplete() { // else it is told
+			o.shared(a.TargetGroup)
+		}
 		return nil
 	}
 	if err := o.tags(ctx); err != nil {

@@ -142,7 +142,7 @@ func TestObserve_ListsEveryFault(t *testing.T) {
 		"a named rule that forwards elsewhere": {func(w *fake.World) {
 			w.AddRule(fake.Listener80, rule10, "10", fake.Forward(groupC, 1))
 		}, func(p *bluegreen.Params) { p.ProductionRuleARN = rule10 }, []string{
-			"no rule of the production listener HTTP:80 forwards to a target group of the pair (hello-a, hello-b): the rule 10 of listener HTTP:80 forwards to other 1",
+			"no rule of the production listener HTTP:80 forwards to a target group of the pair (hello-a of service hello-a, hello-b of service hello-b): rule 10 forwards to other 1",
 		}},
 		"two rules that forward to the pair": {func(w *fake.World) {
 			w.AddRule(fake.Listener80, rule10, "10", fake.Forward(fake.GroupB, 1))
@@ -194,7 +194,6 @@ func TestObserve_ListsEveryFault(t *testing.T) {
 		}},
 		"a service without a load balancer": {func(w *fake.World) { w.Services["hello-b"].LoadBalancers = nil }, nil, []string{
 			"service hello-b has no target group",
-			"no rule of the test listener HTTP:8080 forwards to a target group of the pair (hello-a): the default action of listener HTTP:8080 forwards to hello-b 100",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -47,9 +47,9 @@ func (p Pair) Standing() string {
 	live, found := p.Live()
 	if !found {
 		if len(p.Production.Actions) == 0 {
-			return "production was not touched"
+			return "how production stands could not be read"
 		}
-		return "production was not touched: its route, the " + p.Production.String() + ", forwards to " + describeWeights(p.Production.Weights())
+		return "production's route, " + p.Production.String() + ", forwards to " + describeWeights(p.Production.Weights())
 	}
 	return fmt.Sprintf("production is on %s, %s", live, live.Health)
 }

@@ -36,8 +36,10 @@ type Params struct {
 	Services []string `json:"services"`
 }
 
-// executionID is what CodePipeline's ids and tag values both allow.
-var executionID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+// executionID is what CodePipeline's ids and tag values both allow, up to 128
+// characters of it. A count in the expression would be compiled as that many
+// copies, at each cold start.
+var executionID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
 // Faults lists everything that is wrong with the parameters by themselves,
 // in a fixed order.
@@ -48,7 +50,7 @@ func (p Params) Faults() []string {
 	switch {
 	case p.Execution == "":
 		fault(`execution is missing: set it to "#{codepipeline.PipelineExecutionId}"`)
-	case !executionID.MatchString(p.Execution):
+	case len(p.Execution) > 128, !executionID.MatchString(p.Execution):
 		fault(`execution %q is not a pipeline execution id: set it to "#{codepipeline.PipelineExecutionId}"`, p.Execution)
 	}
 	if p.LoadBalancer == "" && !(p.namesProduction() && p.namesTest()) {
@@ -72,7 +74,11 @@ func (p Params) Faults() []string {
 
 func (p Params) serviceFaults() []string {
 	if len(p.Services) != 2 {
-		return []string{fmt.Sprintf("services has %d entries: give the names of the pair's two ECS services", len(p.Services))}
+		count := map[int]string{0: "is missing", 1: "has one name"}[len(p.Services)]
+		if count == "" {
+			count = fmt.Sprintf("has %d names", len(p.Services))
+		}
+		return []string{"services " + count + ": give the names of the pair's two ECS services"}
 	}
 	a, b := serviceName(p.Services[0]), serviceName(p.Services[1])
 	switch {

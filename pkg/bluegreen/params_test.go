@@ -30,7 +30,7 @@ func TestParamsFaults(t *testing.T) {
 			`execution is missing: set it to "#{codepipeline.PipelineExecutionId}"`,
 			"loadBalancer is missing: name it, or name both routes by productionListenerArn or productionRuleArn and testListenerArn or testRuleArn",
 			"cluster is missing",
-			"services has 0 entries: give the names of the pair's two ECS services",
+			"services is missing: give the names of the pair's two ECS services",
 		}},
 		"an unresolved execution is refused": {func(p *bluegreen.Params) { p.Execution = "#{codepipeline.PipelineExecutionId}" }, []string{
 			`execution "#{codepipeline.PipelineExecutionId}" is not a pipeline execution id: set it to "#{codepipeline.PipelineExecutionId}"`,

@@ -39,6 +39,14 @@ func (r Route) String() string {
 	return fmt.Sprintf("rule %s of listener %s:%d", r.Priority, r.Protocol, r.Port)
 }
 
+// within names the route for messages that name its listener.
+func (r Route) within() string {
+	if r.IsDefault() {
+		return "the default action"
+	}
+	return "rule " + r.Priority
+}
+
 // Weights are the route's target groups with their weights.
 func (r Route) Weights() map[string]int32 { return weights(r.Actions) }
 

@@ -20,7 +20,7 @@ import (
 func decodeParams[P any](text string) (P, []string) {
 	var params P
 	if n := utf8.RuneCountInString(text); n > maxUserParameters {
-		return params, []string{fmt.Sprintf("UserParameters have %d characters, and CodePipeline allows %d: move settings to a file of an input artifact", n, maxUserParameters)}
+		return params, []string{fmt.Sprintf("UserParameters have %d characters with their variables filled in, and %d are allowed: shorten them", n, maxUserParameters)}
 	}
 	if strings.TrimSpace(text) == "" {
 		text = "{}"

@@ -105,7 +105,7 @@ func TestDecodeParams_FindsEveryFault(t *testing.T) {
 		"cut off":            {`{"cluster":"c"`, []string{"UserParameters are not JSON: at character 14, unexpected end of JSON input"}},
 		"a list":             {`["c"]`, []string{"UserParameters are a list, want a JSON object"}},
 		"null":               {`null`, []string{"UserParameters are null, want a JSON object"}},
-		"too long":           {`{"cluster":"` + strings.Repeat("c", 1000) + `"}`, []string{"UserParameters have 1014 characters, and CodePipeline allows 1000: move settings to a file of an input artifact"}},
+		"too long":           {`{"cluster":"` + strings.Repeat("c", 1000) + `"}`, []string{"UserParameters have 1014 characters with their variables filled in, and 1000 are allowed: shorten them"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

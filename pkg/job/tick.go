@@ -61,10 +61,14 @@ func prepare[P, S any](t *tick, j *Job[P], state *S) (verdict, bool) {
 	t.log = t.log.With("attempt", t.token.Attempt)
 
 	params, faults := decodeParams[P](t.job.Data.ActionConfiguration.Configuration.UserParameters)
+	t.mark(&params) // what of them is there, so that a refused job is found by it too
 	if len(faults) > 0 {
-		return verdict{failure: ConfigurationError(faults...).(*Failure)}, false
+		did := "Nothing was done"
+		if len(t.token.State) > 0 { // the function was replaced by one that is stricter
+			did = "Nothing more was done"
+		}
+		return refused("%s\n%s. Correct the action's UserParameters in the pipeline, then start the pipeline again.", listed(faults), did), false
 	}
-	t.mark(&params)
 	if d, ok := capability[Deadlines](&params); ok {
 		t.limits = d.Deadlines().over(t.limits)
 	}
@@ -98,6 +102,9 @@ func (t *tick) mark(params any) {
 	annotations := annotated.Annotations()
 	for _, key := range slices.Sorted(maps.Keys(annotations)) {
 		value := t.scrub(annotations[key])
+		if value == "" {
+			continue
+		}
 		t.annotate(key, value)
 		if key != "action" { // it is there already
 			t.log = t.log.With(key, value)

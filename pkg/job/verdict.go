@@ -66,11 +66,13 @@ func (t *tick) judge(now time.Time, err error) verdict {
 		if action == "" {
 			action = "the call"
 		}
-		if resource != "" {
-			action += " on " + resource
+		next := fmt.Sprintf("allow %s in the function's role, then retry the stage", action)
+		if resource != "" && resource != "*" { // AWS denies what does not exist too
+			next = fmt.Sprintf("allow %s on %s in the function's role, then retry the stage; if a parameter names the wrong resource, correct it and start the pipeline again", action, resource)
+		} else if resource != "" {
+			next = fmt.Sprintf("allow %s on %s in the function's role, then retry the stage", action, resource)
 		}
-		return verdict{failure: &Failure{Type: types.FailureTypePermissionError, Message: fmt.Sprintf(
-			"%v; allow %s in the function's role, then retry the stage", err, action)}}
+		return verdict{failure: &Failure{Type: types.FailureTypePermissionError, Message: fmt.Sprintf("%v; %s", err, next)}}
 	case awsclient.IsTransient(err):
 		return t.transient(now, err)
 	}

@@ -1,7 +1,6 @@
 package localaws
 
 import (
-	"context"
 	"log/slog"
 	"slices"
 	"time"
@@ -100,7 +99,7 @@ func (m balancerMetrics) Put(start time.Time, samples []alb.Sample) {
 		for _, s := range part {
 			in.MetricData = append(in.MetricData, datum(start, s))
 		}
-		if _, err := m.service.PutMetricData(context.Background(), in); err != nil {
+		if _, err := m.service.Record(in); err != nil {
 			m.logger.Error("metrics of load balancers lost", "error", err)
 		}
 	}

@@ -2,13 +2,11 @@ package deploygreen
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 
 	"cutover/pkg/bluegreen"
-	"cutover/pkg/job"
 )
 
 // act makes the decision's one change and returns the state to go on with.
@@ -22,7 +20,7 @@ func (a *Action) act(ctx context.Context, r Release, p Params, d Decision, s Sta
 		}
 	case RouteTest:
 		if _, err := r.Test.Shift(ctx, a.elb, bluegreen.Weight{TargetGroup: green.TargetGroup, Weight: 100}); err != nil {
-			return s, edited(err)
+			return s, err
 		}
 	case Register:
 		if err := a.register(ctx, r, p); err != nil {
@@ -40,14 +38,6 @@ func (a *Action) act(ctx context.Context, r Release, p Params, d Decision, s Sta
 	}
 	s.Green = green.TargetGroup
 	return s, nil
-}
-
-// edited turns a foreign edit of the test route into a refusal.
-func edited(err error) error {
-	if e, foreign := errors.AsType[*bluegreen.ForeignEditError](err); foreign {
-		return job.ConfigurationError("the test route, " + e.Error() + "; see who else manages it, then retry the stage; production was not touched")
-	}
-	return err
 }
 
 // register registers the wanted task definition. The call has no token, so it

@@ -71,7 +71,7 @@ func decideOne(r Release, p Params, s State) Decision {
 	retired := bluegreen.Retired(p.Execution)
 	switch {
 	case s.Green != "" && s.Green != green.TargetGroup:
-		return Decision{Kind: Fail, Why: fmt.Sprintf("production was moved to %s while green was being deployed there", live)}
+		return Decision{Kind: Fail, Why: fmt.Sprintf("production was moved to %s by someone else while green was being deployed there, so it may serve either image", live)}
 	case live.Execution() == p.Execution:
 		// Had another execution's swap moved production to a green that this one
 		// had only just claimed, the claim would name an image that never ran.

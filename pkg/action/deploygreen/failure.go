@@ -36,11 +36,16 @@ func (a *Action) failure(ctx context.Context, w World, p Params, d Decision) err
 }
 
 // invalid lists the faults, with how production stands.
-func invalid(pair bluegreen.Pair, faults []string) error {
+func invalid(first bool, pair bluegreen.Pair, faults []string) error {
+	did := "Nothing was changed"
+	if !first {
+		did = "Nothing more was changed"
+	}
 	list := job.ConfigurationError(faults...).Error()
 	return &job.Failure{
-		Type:    cptypes.FailureTypeConfigurationError,
-		Message: fmt.Sprintf("%s\nNothing was changed: %s. Correct this and retry the stage.", list, pair.Standing()),
+		Type: cptypes.FailureTypeConfigurationError,
+		Message: fmt.Sprintf("%s\n%s: %s. Correct this and retry the stage; if you change the pipeline or the source for it, start the pipeline instead.",
+			list, did, pair.Standing()),
 	}
 }
 

@@ -10,6 +10,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/codepipeline/types"
+
+	"cutover/pkg/job"
 )
 
 // imageFileLimit is CodePipeline's limit on image definitions files, in bytes
@@ -41,6 +45,8 @@ func findImage(ctx context.Context, p Params, artifacts []string, read readFile,
 			switch {
 			case errors.Is(err, fs.ErrNotExist):
 				continue
+			case unfit(err):
+				return "", err.Error(), nil
 			case err != nil:
 				return "", "", fmt.Errorf("read %s of input artifact %s: %w", name, artifact, err)
 			}
@@ -54,6 +60,12 @@ func findImage(ctx context.Context, p Params, artifacts []string, read readFile,
 	return "", fmt.Sprintf("no image: input artifact %s has no %s", strings.Join(artifacts, " or "), strings.Join(names, " or ")), nil
 }
 
+// unfit tells an artifact or a path in it that is not to be read.
+func unfit(err error) bool {
+	f, ok := errors.AsType[*job.Failure](err)
+	return ok && f.Type == types.FailureTypeConfigurationError
+}
+
 // parseImage reads any of the three forms, told apart by content:
 // {"ImageURI": uri}, [{"name": key, "imageUri": uri}] and {key: uri}. The last
 // two need a key, which is imageKey or else the container. Without either (the
@@ -61,7 +73,11 @@ func findImage(ctx context.Context, p Params, artifacts []string, read readFile,
 func parseImage(body []byte, imageKey, container string) (string, error) {
 	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
 	images := map[string]string{}
-	if trimmed := bytes.TrimSpace(body); len(trimmed) > 0 && trimmed[0] == '[' {
+	trimmed := bytes.TrimSpace(body)
+	if len(trimmed) == 0 {
+		return "", errors.New("it is empty")
+	}
+	if trimmed[0] == '[' {
 		var entries []struct {
 			Name     string `json:"name"`
 			ImageURI string `json:"imageUri"`
@@ -90,10 +106,10 @@ func parseImage(body []byte, imageKey, container string) (string, error) {
 			}
 			return checkImage("ImageURI", uri)
 		}
-		for key, raw := range object {
+		for _, key := range slices.Sorted(maps.Keys(object)) {
 			var uri string
-			if err := json.Unmarshal(raw, &uri); err != nil {
-				return "", fmt.Errorf("no ImageURI, and %q is not an image URI", slices.Min(slices.Collect(maps.Keys(object))))
+			if err := json.Unmarshal(object[key], &uri); err != nil {
+				return "", fmt.Errorf("it has no ImageURI, and it does not map names to image URIs: %q is not a string", key)
 			}
 			images[key] = uri
 		}
@@ -110,7 +126,7 @@ func parseImage(body []byte, imageKey, container string) (string, error) {
 	}
 	uri, found := images[key]
 	if !found {
-		return "", fmt.Errorf("it has no image for %q (it has %s): set imageKey", key, strings.Join(slices.Sorted(maps.Keys(images)), ", "))
+		return "", fmt.Errorf("it has no image for %q (it has %s): set imageKey to one that it has", key, strings.Join(slices.Sorted(maps.Keys(images)), ", "))
 	}
 	return checkImage(key, uri)
 }
@@ -118,14 +134,14 @@ func parseImage(body []byte, imageKey, container string) (string, error) {
 // syntax tells where JSON is broken; a type that does not fit would be told in
 // Go's words, so it is left out.
 func syntax(err error) string {
-	if _, broken := errors.AsType[*json.SyntaxError](err); broken {
-		return ": " + err.Error()
+	if broken, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return fmt.Sprintf(": at character %d, %v", broken.Offset, broken)
 	}
 	return ""
 }
 
 func checkImage(key, uri string) (string, error) {
-	if !imageURI.MatchString(uri) {
+	if !isImage(uri) {
 		return "", fmt.Errorf("%s %q is not an image URI", key, uri)
 	}
 	return uri, nil

@@ -42,9 +42,9 @@ func TestFindImage(t *testing.T) {
 		"no file of the name": {files: files{"build/images.json": `{}`}, params: func(p *Params) { p.ImageFile = "release.json" },
 			fault: "no image: input artifact build has no release.json"},
 		"not JSON": {files: files{"build/imageDetail.json": "ImageURI: app"},
-			fault: "imageDetail.json of input artifact build: not a JSON object or list: invalid character 'I' looking for beginning of value"},
+			fault: "imageDetail.json of input artifact build: not a JSON object or list: at character 1, invalid character 'I' looking for beginning of value"},
 		"an empty file": {files: files{"build/imageDetail.json": ""},
-			fault: "imageDetail.json of input artifact build: not a JSON object or list: unexpected end of JSON input"},
+			fault: "imageDetail.json of input artifact build: it is empty"},
 		"a list of strings": {files: files{"build/imagedefinitions.json": `["app:v2"]`},
 			fault: "imagedefinitions.json of input artifact build: not a list of objects with name and imageUri"},
 		"an entry without a name": {files: files{"build/imagedefinitions.json": `[{"imageUri":"app:v2"}]`},
@@ -53,7 +53,7 @@ func TestFindImage(t *testing.T) {
 			fault: `imagedefinitions.json of input artifact build: "app" is named twice`},
 		"an empty list": {files: files{"build/imagedefinitions.json": `[]`}, fault: "imagedefinitions.json of input artifact build: it names no image"},
 		"another container only": {files: files{"build/images.json": `{"web":"web:1","db":"db:1"}`},
-			fault: `images.json of input artifact build: it has no image for "app" (it has db, web): set imageKey`},
+			fault: `images.json of input artifact build: it has no image for "app" (it has db, web): set imageKey to one that it has`},
 		"an image that is none": {files: files{"build/images.json": `{"app":"https://example.com/app v2"}`},
 			fault: `images.json of input artifact build: app "https://example.com/app v2" is not an image URI`},
 		"an empty ImageURI": {files: files{"build/imageDetail.json": `{"ImageURI":""}`},
@@ -61,7 +61,7 @@ func TestFindImage(t *testing.T) {
 		"an ImageURI that is no string": {files: files{"build/imageDetail.json": `{"ImageURI":7}`},
 			fault: "imageDetail.json of input artifact build: ImageURI is not a string"},
 		"an object of objects": {files: files{"build/images.json": `{"app":{"uri":"app:v2"}}`},
-			fault: `images.json of input artifact build: no ImageURI, and "app" is not an image URI`},
+			fault: `images.json of input artifact build: it has no ImageURI, and it does not map names to image URIs: "app" is not a string`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -128,7 +128,7 @@ func TestValidate_ListsEveryFault(t *testing.T) {
 	}
 	want := strings.Join([]string{
 		"cluster is missing",
-		"services has 1 entries: give the names of the pair's two ECS services",
+		"services has one name: give the names of the pair's two ECS services",
 		`image "#{build.IMAGE}" is not an image URI`,
 		"image and imageFile are both set: give one",
 		"image and imageKey are both set: give one",

@@ -47,7 +47,7 @@ func (a *Action) observe(ctx context.Context, j job.Job[Params], s State) (World
 		faults = append(faults, found...)
 	}
 	if len(faults) > 0 {
-		return World{}, invalid(pair, faults)
+		return World{}, invalid(j.ID == j.Attempt, pair, faults)
 	}
 	return World{Releases: []Release{r}}, nil
 }
@@ -185,19 +185,17 @@ func lowestEqual(recent []Revision, wanted *ecs.RegisterTaskDefinitionInput) str
 
 // container settles whose image is replaced.
 func (r Release) container(asked string) (name, fault string) {
-	if r.Running[0].ARN() == "" || r.Running[1].ARN() == "" {
-		return asked, ""
-	}
 	for _, running := range r.Running {
 		has := running.containers()
 		switch {
+		case running.ARN() == "": // its service is missing, which is a fault already
 		case asked != "" && !slices.Contains(has, asked):
 			return "", fmt.Sprintf("task definition %s has no container %q (it has %s)", RevisionName(running.ARN()), asked, strings.Join(has, ", "))
 		case asked == "" && len(has) != 1:
 			return "", fmt.Sprintf("container is missing: task definition %s has %d containers (%s)", RevisionName(running.ARN()), len(has), strings.Join(has, ", "))
 		}
 	}
-	if asked == "" {
+	if asked == "" && r.Running[0].ARN() != "" && r.Running[1].ARN() != "" {
 		asked = r.base().containers()[0]
 	}
 	return asked, ""

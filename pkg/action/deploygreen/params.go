@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 
 	"cutover/pkg/bluegreen"
 )
@@ -34,16 +35,22 @@ type Params struct {
 	MinimumCount int `json:"minimumCount,omitempty"`
 }
 
-// imageURI is a reference as a container runtime takes it: no spaces, no
-// scheme, nothing unresolved.
-var imageURI = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/:@+-]{0,511}$`)
+// imageURI is a reference as a container runtime takes it: no spaces, nothing
+// unresolved. Its length is checked apart: a count in the expression would be
+// compiled as that many copies, at each cold start.
+var imageURI = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/:@+-]*$`)
+
+// isImage tells a reference from anything else; a scheme has no place in it.
+func isImage(uri string) bool {
+	return len(uri) <= 512 && imageURI.MatchString(uri) && !strings.Contains(uri, "://")
+}
 
 // Validate joins every fault of the parameters.
 func (p Params) Validate() error {
 	faults := p.Params.Faults()
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
 	if p.Image != "" {
-		if !imageURI.MatchString(p.Image) {
+		if !isImage(p.Image) {
 			fault("image %q is not an image URI", p.Image)
 		}
 		if p.ImageFile != "" {

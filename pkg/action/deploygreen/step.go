@@ -2,6 +2,7 @@ package deploygreen
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -75,7 +76,11 @@ func inputReader(j job.Job[Params]) readFile {
 	}
 }
 
-// stand adds to a failed call how production stands and what to do.
+// stand adds to a failed change how production stands and what to do. Someone
+// else's edit of the test route is a refusal.
 func stand(err error, r Release) error {
+	if _, edited := errors.AsType[*bluegreen.ForeignEditError](err); edited {
+		return job.ConfigurationError(fmt.Sprintf("the test route: %v; %s; see who else manages the test route, then retry the stage", err, r.Standing()))
+	}
 	return fmt.Errorf("%w; %s; retry the stage once the cause is gone", err, r.Standing())
 }

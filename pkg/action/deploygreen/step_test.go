@@ -383,7 +383,7 @@ func TestStep_StopsWhenSomeoneElseInterferes(t *testing.T) {
 				"production is on service hello-a (target group hello-a), 2 of 2 targets healthy; start the pipeline again to release this image"},
 		"production moves to green": {func(w *fake.World) {
 			w.Rules[fake.Listener80][0].Actions = fake.Forward(fake.GroupB, 100, fake.GroupA, 0)
-		}, "production was moved to service hello-b (target group hello-b) while green was being deployed there; " +
+		}, "production was moved to service hello-b (target group hello-b) by someone else while green was being deployed there, so it may serve either image; " +
 			"production is on service hello-b (target group hello-b), no targets; start the pipeline again to release this image"},
 		"another task definition is deployed on green": {func(w *fake.World) {
 			w.Services["hello-b"].Deployments[0].TaskDefinition = ptr("arn:aws:ecs:us-east-1:111122223333:task-definition/hello:1")
@@ -438,7 +438,7 @@ func TestStep_RefusesAForeignEditOfTheTestRoute(t *testing.T) {
 	}
 	_, err := tick(t, w, params(), State{})
 	fails(t, err, cptypes.FailureTypeConfigurationError,
-		"the test route, default action of listener HTTP:8080 was changed by someone else since it was read, so nothing was written: it now forwards to hello-a 50, hello-b 50; "+
+		"the test route: default action of listener HTTP:8080 was changed by someone else since it was read, so nothing was written: it now forwards to hello-a 50, hello-b 50; "+
 			"see who else manages it, then retry the stage; production was not touched")
 }
 
@@ -451,23 +451,23 @@ func TestStep_ListsEveryFaultOfTheWorld(t *testing.T) {
 	}{
 		"a container that is not there": {nil, func(p *Params) { p.Container = "web" },
 			`task definition hello:1 has no container "web" (it has app)` +
-				"\nNothing was changed: production is on service hello-a (target group hello-a), 2 of 2 targets healthy. Correct this and retry the stage."},
+				"\nNothing was changed: production is on service hello-a (target group hello-a), 2 of 2 targets healthy. Correct this and retry the stage; if you change the pipeline or the source for it, start the pipeline instead."},
 		"two containers and none named": {func(w *fake.World) {
 			w.Revisions[0].ContainerDefinitions = append(w.Revisions[0].ContainerDefinitions, ecstypes.ContainerDefinition{Name: ptr("proxy")})
 		}, nil, "container is missing: task definition hello:1 has 2 containers (app, proxy)" +
-			"\nNothing was changed: production is on service hello-a (target group hello-a), 2 of 2 targets healthy. Correct this and retry the stage."},
+			"\nNothing was changed: production is on service hello-a (target group hello-a), 2 of 2 targets healthy. Correct this and retry the stage; if you change the pipeline or the source for it, start the pipeline instead."},
 		"no image, no load balancer, no service": {nil, func(p *Params) { p.Image, p.LoadBalancer, p.Services[0] = "", "helo", "helo-a" },
 			"3 faults:\n" +
 				`- load balancer "helo" does not exist in this account and Region` + "\n" +
 				`- service "helo-a" does not exist in cluster "main"` + "\n" +
 				"- no image: set image, or give the action an input artifact with imageDetail.json or imagedefinitions.json or images.json\n" +
-				"Nothing was changed: production was not touched. Correct this and retry the stage."},
+				"Nothing was changed: how production stands could not be read. Correct this and retry the stage; if you change the pipeline or the source for it, start the pipeline instead."},
 		"both sides live": {func(w *fake.World) {
 			w.Rules[fake.Listener80][0].Actions = fake.Forward(fake.GroupA, 50, fake.GroupB, 50)
 		}, nil,
 			"both sides are live: the production route (default action of listener HTTP:80) sends 50 to service hello-a (target group hello-a), which carries no execution, " +
 				"and 50 to service hello-b (target group hello-b), which carries no execution: another release is in mid-shift, finish it or set one weight to 0" +
-				"\nNothing was changed: production was not touched: its route, the default action of listener HTTP:80, forwards to hello-a 50, hello-b 50. Correct this and retry the stage."},
+				"\nNothing was changed: production's route, default action of listener HTTP:80, forwards to hello-a 50, hello-b 50. Correct this and retry the stage; if you change the pipeline or the source for it, start the pipeline instead."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

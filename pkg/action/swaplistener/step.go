@@ -31,7 +31,7 @@ func New(elb ELB, ecs bluegreen.ECS) *Action { return &Action{elb: elb, ecs: ecs
 
 // Step moves the swap forward by at most one change.
 func (a *Action) Step(ctx context.Context, j job.Job[Params], s State) (job.Result[State], error) {
-	w, err := a.observe(ctx, j.Params)
+	w, err := a.observe(ctx, j)
 	if err != nil {
 		return job.Result[State]{}, err
 	}
@@ -58,23 +58,28 @@ func (a *Action) Step(ctx context.Context, j job.Job[Params], s State) (job.Resu
 
 // observe reads the world. Everything wrong with it comes as one
 // ConfigurationError.
-func (a *Action) observe(ctx context.Context, p Params) (World, error) {
-	pair, faults, err := bluegreen.Observe(ctx, a.elb, a.ecs, p.Params)
+func (a *Action) observe(ctx context.Context, j job.Job[Params]) (World, error) {
+	pair, faults, err := bluegreen.Observe(ctx, a.elb, a.ecs, j.Params.Params)
 	if err != nil {
 		return World{}, err
 	}
 	if len(faults) > 0 {
-		return World{}, invalid(pair, faults)
+		return World{}, invalid(j.ID == j.Attempt, pair, faults)
 	}
 	return World{Pairs: []bluegreen.Pair{pair}}, nil
 }
 
 // invalid lists the faults, with how production stands.
-func invalid(pair bluegreen.Pair, faults []string) error {
+func invalid(first bool, pair bluegreen.Pair, faults []string) error {
+	did := "Nothing was changed"
+	if !first {
+		did = "Nothing more was changed"
+	}
 	list := job.ConfigurationError(faults...).Error()
 	return &job.Failure{
-		Type:    types.FailureTypeConfigurationError,
-		Message: fmt.Sprintf("%s\nNothing was changed: %s. Correct this and retry the stage.", list, pair.Standing()),
+		Type: types.FailureTypeConfigurationError,
+		Message: fmt.Sprintf("%s\n%s: %s. Correct this and retry the stage; if you change the pipeline or the source for it, start the pipeline instead.",
+			list, did, pair.Standing()),
 	}
 }
 
@@ -127,9 +132,9 @@ func stand(err error, pair bluegreen.Pair, d Decision) error {
 	foreign, edited := errors.AsType[*bluegreen.ForeignEditError](err)
 	switch {
 	case edited && foreign.AfterWrite:
-		return job.Failed("the %s route, %s; look at what it forwards to now and see who else manages it, then retry the stage", name, err)
+		return job.Failed("the %s route: %s; look at what it forwards to now and see who else manages it, then retry the stage", name, err)
 	case edited:
-		return job.ConfigurationError(fmt.Sprintf("the %s route, %s; see who else manages it, then retry the stage", name, err))
+		return job.ConfigurationError(fmt.Sprintf("the %s route: %s; see who else manages it, then retry the stage", name, err))
 	case d.Kind <= Shift:
 		return fmt.Errorf("%w; when last read, %s; retry the stage once the cause is gone", err, pair.Standing())
 	}
@@ -143,7 +148,7 @@ func refusal(w World, next []Decision) error {
 		why = append(why, d.Why...)
 	}
 	d := next[0]
-	return job.ConfigurationError(fmt.Sprintf("%s is not fit for production: %s; so nothing was moved: %s; retry the stage once green is healthy, or run DeployGreen again",
+	return job.ConfigurationError(fmt.Sprintf("%s is not fit for production: %s; so nothing was moved: %s; retry the stage once green is healthy; to deploy green again, retry all actions of the stage",
 		d.Green, strings.Join(why, "; "), w.Pairs[d.Pair].Standing()))
 }
 

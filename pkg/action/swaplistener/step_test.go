@@ -203,7 +203,7 @@ func fails(t *testing.T, err error, kind cptypes.FailureType, text string) {
 func TestStep_Refuses(t *testing.T) {
 	t.Parallel()
 	const unfit = "service hello-b (target group hello-b) is not fit for production: "
-	const unmoved = "; so nothing was moved: production is on service hello-a (target group hello-a), 2 of 2 targets healthy; retry the stage once green is healthy, or run DeployGreen again"
+	const unmoved = "; so nothing was moved: production is on service hello-a (target group hello-a), 2 of 2 targets healthy; retry the stage once green is healthy; to deploy green again, retry all actions of the stage"
 	const standing = "production is on service hello-a (target group hello-a), 2 of 2 targets healthy"
 	for name, c := range map[string]struct {
 		world  func(*fake.World)
@@ -222,7 +222,7 @@ func TestStep_Refuses(t *testing.T) {
 			w.SetHealth(fake.GroupB, 0, 0)
 		}, nil, cptypes.FailureTypeConfigurationError,
 			unfit + "service hello-b has a desired count of 0, needed are 1; target group hello-b has no targets, needed are 1" +
-				"; so nothing was moved: production is on service hello-a (target group hello-a), no targets; retry the stage once green is healthy, or run DeployGreen again"},
+				"; so nothing was moved: production is on service hello-a (target group hello-a), no targets; retry the stage once green is healthy; to deploy green again, retry all actions of the stage"},
 		"unhealthy targets": {func(w *fake.World) { w.SetHealth(fake.GroupB, 1, 1) }, nil, cptypes.FailureTypeConfigurationError,
 			unfit + "target group hello-b has 1 of 2 targets healthy (Elb.InitialHealthChecking), needed are 2" + unmoved},
 		"fewer than blue has": {func(w *fake.World) {
@@ -251,7 +251,7 @@ func TestStep_Refuses(t *testing.T) {
 				"- service hello-b has the deployment controller EXTERNAL, which owns its routes: only ECS is supported\n" +
 				"- both sides are live: the production route (default action of listener HTTP:80) sends 50 to service hello-a (target group hello-a), which carries execution " + earlier + ", " +
 				"and 50 to service hello-b (target group hello-b), which carries execution " + execution + ": another release is in mid-shift, finish it or set one weight to 0\n" +
-				"Nothing was changed: production was not touched: its route, the default action of listener HTTP:80, forwards to hello-a 50, hello-b 50. Correct this and retry the stage."},
+				"Nothing was changed: production's route, default action of listener HTTP:80, forwards to hello-a 50, hello-b 50. Correct this and retry the stage; if you change the pipeline or the source for it, start the pipeline instead."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -305,7 +305,7 @@ func TestStep_RefusesAForeignEditRightBeforeItsWrite(t *testing.T) {
 	})
 	_, err := tick(t, w, params(), State{})
 	fails(t, err, cptypes.FailureTypeConfigurationError,
-		"the production route, default action of listener HTTP:80 was changed by someone else since it was read, so nothing was written: it now forwards to hello-a 90, hello-b 10; "+
+		"the production route: default action of listener HTTP:80 was changed by someone else since it was read, so nothing was written: it now forwards to hello-a 90, hello-b 10; "+
 			"see who else manages it, then retry the stage")
 	if writes := w.Writes(); len(writes) > 0 {
 		t.Errorf("got writes %q, want none", writes)
@@ -321,7 +321,7 @@ func TestStep_FailsOnAForeignEditRightAfterItsWrite(t *testing.T) {
 	})
 	_, err := tick(t, w, params(), State{})
 	fails(t, err, cptypes.FailureTypeJobFailed,
-		"the production route, default action of listener HTTP:80 was changed by someone else right after it was written: it now forwards to hello-a 90, hello-b 10; "+
+		"the production route: default action of listener HTTP:80 was changed by someone else right after it was written: it now forwards to hello-a 90, hello-b 10; "+
 			"look at what it forwards to now and see who else manages it, then retry the stage")
 }
 
@@ -416,7 +416,7 @@ func TestValidate_ListsEveryFault(t *testing.T) {
 		`execution is missing: set it to "#{codepipeline.PipelineExecutionId}"`,
 		"loadBalancer is missing: name it, or name both routes by productionListenerArn or productionRuleArn and testListenerArn or testRuleArn",
 		"cluster is missing",
-		"services has 0 entries: give the names of the pair's two ECS services",
+		"services is missing: give the names of the pair's two ECS services",
 		"minimumHealthy is -1: it must be at least 1",
 	}, "\n")
 	if got := (Params{MinimumHealthy: -1}).Validate(); got == nil || got.Error() != want {

@@ -25,8 +25,9 @@
 //   - a target whose deregistration delay ends keeps its requests in flight until
 //     they are answered; AWS breaks them off.
 //   - a connection that lies idle for 1.5 s is not used again for a target, and a
-//     request is sent again if a target closed the connection before any of it
-//     was written: AWS answers 502 where the target's keep-alive is the shorter.
+//     request (with a body of up to 64 KiB) is sent again if the target had closed
+//     the connection before any of it was written: AWS answers 502 where the
+//     target's keep-alive is the shorter.
 //   - which group a client with an AWSALBTG cookie gets is the cookie's for as long
 //     as the group is in the action, also at weight 0 (AWS doesn't say).
 //   - weights that are all 0 answer 503 (AWS doesn't say).

@@ -136,7 +136,7 @@ func TestUnlisten_FinishesRequestsInFlight(t *testing.T) {
 	}
 }
 
-var loadRequests = flag.Int("requests", 20000, "how many requests TestShift_LosesNoRequest makes")
+var loadRequests = flag.Int("requests", 10000, "how many requests TestShift_LosesNoRequest makes")
 
 // TestShift_LosesNoRequest shifts traffic back and forth and replaces targets, as
 // releases do, while clients ask without pause.

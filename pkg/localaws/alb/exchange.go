@@ -2,7 +2,6 @@ package alb
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -77,7 +76,7 @@ func (x *exchange) forward(r *http.Request) {
 		x.fail(http.StatusServiceUnavailable, "target group has no targets")
 		return
 	}
-	defer t.inFlight.Add(-1)
+	defer t.done()
 	x.group, x.target = g, t
 	g.counters.requests.Add(1)
 	proxy := httputil.ReverseProxy{
@@ -254,11 +253,8 @@ const (
 )
 
 func (p *Proxy) newTargetTransport() *http.Transport {
-	dialer := net.Dialer{Timeout: connectTime}
 	return &http.Transport{
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			return dialer.DialContext(ctx, network, address)
-		},
+		DialContext:           dialTarget,
 		MaxIdleConnsPerHost:   idleConnections,
 		IdleConnTimeout:       idleTime,
 		ResponseHeaderTimeout: p.config.IdleTimeout,

@@ -169,8 +169,7 @@ func (p *Proxy) RemoveTargetGroup(id string) error {
 		return fmt.Errorf("remove target group %s: load balancer %s uses it", id, g.user.id)
 	}
 	for _, t := range g.targets {
-		t.stopTimer()
-		t.transport.CloseIdleConnections()
+		t.leave()
 	}
 	delete(p.groups, id)
 	return nil
@@ -203,13 +202,12 @@ func (p *Proxy) groupLocked(id string) (*group, error) {
 }
 
 func (p *Proxy) registerLocked(g *group, wanted Target) {
-	i := slices.IndexFunc(g.targets, func(t *target) bool { return t.same(wanted) })
-	if i >= 0 {
-		if g.targets[i].state != Draining && g.targets[i].host() == wanted.host() {
+	var old *target
+	if i := slices.IndexFunc(g.targets, func(t *target) bool { return t.same(wanted) }); i >= 0 {
+		old = g.targets[i]
+		if old.state != Draining && old.host() == wanted.host() {
 			return
 		}
-		// Its requests in flight finish on the old one's connections.
-		g.targets[i].stopTimer()
 		g.targets = slices.Delete(g.targets, i, i+1)
 	}
 	t := &target{
@@ -220,6 +218,9 @@ func (p *Proxy) registerLocked(g *group, wanted Target) {
 	g.targets = append(g.targets, t)
 	p.beginLocked(g, t)
 	g.publish()
+	if old != nil {
+		old.leave()
+	}
 }
 
 // Deregister takes targets out of their group: they get no request that begins
@@ -261,9 +262,24 @@ func (p *Proxy) Deregister(groupID string, targets ...Target) error {
 }
 
 func (p *Proxy) dropLocked(g *group, t *target) {
-	t.stopTimer()
 	g.targets = slices.DeleteFunc(g.targets, func(other *target) bool { return other == t })
+	t.leave()
+}
+
+// leave ends what a target that is in no view any more has of its own; requests
+// in flight finish.
+func (t *target) leave() {
+	t.stopTimer()
+	t.draining.Store(true)
 	t.transport.CloseIdleConnections()
+}
+
+// done takes a request off. The last one of a target that leaves takes the
+// connections with it.
+func (t *target) done() {
+	if t.inFlight.Add(-1) == 0 && t.draining.Load() {
+		t.transport.CloseIdleConnections()
+	}
 }
 
 // publish lets requests see the targets as they are now, under the proxy's mutex.
@@ -289,7 +305,7 @@ func (g *group) publish() {
 }
 
 // pick chooses a target and counts the request as in flight there; whoever picks
-// must take it off again. It is nil if there is none.
+// must call its done. It is nil if there is none.
 func (g *group) pick() (*target, *view) {
 	for {
 		v := g.view.Load()
@@ -304,7 +320,7 @@ func (g *group) pick() (*target, *view) {
 		if !t.draining.Load() {
 			return t, v
 		}
-		t.inFlight.Add(-1)
+		t.done()
 	}
 }
 

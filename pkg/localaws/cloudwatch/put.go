@@ -76,6 +76,11 @@ func (s *Service) PutMetricData(_ context.Context, in *PutMetricDataInput) (*Emp
 	if strings.HasPrefix(in.Namespace, "AWS/") {
 		return nil, badValue("The value %s for parameter Namespace is invalid.", in.Namespace)
 	}
+	return s.Record(in)
+}
+
+// Record is PutMetricData for AWS's own services, whose namespaces begin with AWS/.
+func (s *Service) Record(in *PutMetricDataInput) (*Empty, error) {
 	if n := len(in.MetricData); n > 1000 {
 		return nil, badValue("The collection MetricData must not have a size greater than 1000; it has %d.", n)
 	}

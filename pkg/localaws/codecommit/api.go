@@ -47,7 +47,7 @@ type RepositoryMetadata struct {
 	LastModifiedDate      time.Time
 	CreationDate          time.Time
 	CloneUrlHttp          string
-	Arn                   string
+	Arn                   string `aws:"Arn"` // unlike the others
 }
 
 // GetRepository answers

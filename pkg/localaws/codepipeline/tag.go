@@ -81,7 +81,7 @@ func (s *Service) ListTagsForResource(_ context.Context, in *ListTagsForResource
 	if err != nil {
 		return nil, err
 	}
-	tags, next, err := page(slices.Clone(p.tags), func(t Tag) string { return t.Key }, in.MaxResults, 100, in.NextToken)
+	tags, next, err := page(append([]Tag{}, p.tags...), func(t Tag) string { return t.Key }, in.MaxResults, 100, in.NextToken)
 	if err != nil {
 		return nil, err
 	}

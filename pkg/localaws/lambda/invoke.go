@@ -172,7 +172,9 @@ func (s *Service) execute(sb *sandbox, inv invocation, t *trace, rec *Invocation
 	}
 	sb.logStart(inv.requestID)
 	began = time.Now()
+	s.at(sb, inv.payload)
 	outcome := sb.runner.invoke(inv, t.toFunction(), sb.settings.timeout)
+	s.at(sb, nil)
 	duration := time.Since(began)
 	if outcome.dead {
 		s.condemn(sb)

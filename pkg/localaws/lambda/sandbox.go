@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"slices"
@@ -34,8 +35,9 @@ type sandbox struct {
 	tail        tail
 	used        bool // has run before
 
-	expiry *timer // guarded
-	ended  bool   // guarded
+	expiry  *timer // guarded
+	ended   bool   // guarded
+	payload []byte // guarded: of the event that it is at
 }
 
 // A runner is what runs a sandbox's code. Only kill may be called while another
@@ -254,14 +256,29 @@ func (s *Service) condemn(sb *sandbox) {
 	sb.runner.kill()
 }
 
-// Kill ends the sandbox that holds an access key, at once and as a crash would.
+// Kill ends the sandbox that holds an access key, at once and as a crash would:
+// the key of its role's session, or one that came in the event it is at, such as
+// that of a job's artifacts.
 func (s *Service) Kill(accessKeyID string) {
 	s.mu.Lock()
 	sb := s.sandboxes[accessKeyID]
+	for _, other := range s.sandboxes {
+		if sb == nil && bytes.Contains(other.payload, []byte(accessKeyID)) {
+			sb = other
+			s.dead[accessKeyID] = true
+		}
+	}
 	s.mu.Unlock()
 	if sb != nil {
 		s.condemn(sb)
 	}
+}
+
+// at notes which event a sandbox is at; nil means none.
+func (s *Service) at(sb *sandbox, payload []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sb.payload = payload
 }
 
 // Dead says that the holder of an access key was killed.

@@ -30,7 +30,8 @@ type Image struct {
 	Config v1.Config
 }
 
-// A Store pulls images into a directory and keeps them there.
+// A Store pulls images into a directory and keeps them there. Several stores, in
+// several processes too, may share one directory.
 type Store struct {
 	dir    string
 	logger *slog.Logger
@@ -191,7 +192,11 @@ func (s *Store) unpack(digest string, source v1.Image) (err error) {
 	if err := os.WriteFile(filepath.Join(work, "image", "config.json"), raw, 0o644); err != nil {
 		return err
 	}
-	return os.Rename(filepath.Join(work, "image"), s.place(digest))
+	err = os.Rename(filepath.Join(work, "image"), s.place(digest))
+	if _, kept := s.kept(digest); kept == nil {
+		return nil // also if another store of this directory was first
+	}
+	return err
 }
 
 // runsHere refuses an image of another platform, which would only fail to start.

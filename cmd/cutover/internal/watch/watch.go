@@ -116,13 +116,16 @@ func (w *Watcher) look(ctx context.Context, id string) (Execution, []request, er
 	if err != nil {
 		return Execution{}, nil, fmt.Errorf("get state of %s: %w", w.Pipeline, err)
 	}
+	ours, err := w.runs(ctx, id)
+	if err != nil {
+		return Execution{}, nil, err
+	}
 	e := Execution{ID: id, Status: string(execution.PipelineExecution.Status)}
 	var waiting []request
 	for _, stage := range state.StageStates {
-		ours := stage.LatestExecution != nil && aws.ToString(stage.LatestExecution.PipelineExecutionId) == id
 		for _, a := range stage.ActionStates {
 			action := Action{Stage: aws.ToString(stage.StageName), Name: aws.ToString(a.ActionName)}
-			if x := a.LatestExecution; ours && x != nil {
+			if x := a.LatestExecution; x != nil && ours[aws.ToString(x.ActionExecutionId)] {
 				action.Status, action.Summary = string(x.Status), aws.ToString(x.Summary)
 				action.Percent = int(aws.ToInt32(x.PercentComplete))
 				if x.ErrorDetails != nil {
@@ -136,6 +139,22 @@ func (w *Watcher) look(ctx context.Context, id string) (Execution, []request, er
 		}
 	}
 	return e, waiting, nil
+}
+
+// runs are the ids of an execution's action executions: a pipeline's state shows
+// an action as it ran last, which may have been for an earlier execution.
+func (w *Watcher) runs(ctx context.Context, id string) (map[string]bool, error) {
+	list, err := w.Client.ListActionExecutions(ctx, &codepipeline.ListActionExecutionsInput{
+		PipelineName: &w.Pipeline, Filter: &types.ActionExecutionFilter{PipelineExecutionId: &id},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list actions of execution %s of %s: %w", id, w.Pipeline, err)
+	}
+	ids := map[string]bool{}
+	for _, a := range list.ActionExecutionDetails {
+		ids[aws.ToString(a.ActionExecutionId)] = true
+	}
+	return ids, nil
 }
 
 func (w *Watcher) approve(ctx context.Context, waiting []request) error {
