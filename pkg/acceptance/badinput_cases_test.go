@@ -98,7 +98,7 @@ var badWorlds = []badInput{
 			if file != "template.yaml" {
 				return template
 			}
-			return strings.Replace(template, "    Type: String\n    Default: hello\n    AllowedPattern: '[A-Za-z0-9_*-]{1,255}'\n", "    Type: String\n    Default: '*'\n    AllowedPattern: '[A-Za-z0-9_*-]{1,255}'\n", 1)
+			return strings.ReplaceAll(template, "service/${ClusterName}/", "service/*/")
 		},
 	},
 	{

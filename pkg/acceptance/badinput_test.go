@@ -65,6 +65,9 @@ type moment struct {
 // meets it says everything that is wrong, how production stands and what to do
 // next, as the golden file has it, and it changes nothing.
 func TestBadInput(t *testing.T) {
+	if binaries != "" {
+		t.Skip("what the functions say does not depend on where they run")
+	}
 	t.Parallel()
 	seen := map[string]bool{}
 	for _, c := range slices.Concat(badParameters, badImages, badWorlds, badMoments) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,15 +21,30 @@ import (
 	"cutover/pkg/localaws/endpoint"
 )
 
-// burst is more calls than the SDK tries.
-const burst = 10
+// burst is more calls than the SDK tries in a tick: in process several ticks'
+// worth; with processes, whose retries really wait, one tick's.
+var burst = map[bool]int{true: 10, false: 4}[binaries == ""]
 
-// faults are what can happen to a call.
-var faults = []struct {
+// whole asks for every fault at every call with processes too, which takes
+// half an hour of waiting.
+var whole = os.Getenv("CUTOVER_MATRIX") == "whole"
+
+// A fault is what can happen to a call.
+type fault struct {
 	name  string
 	kind  endpoint.Kind
 	times int
-}{
+}
+
+// worthwhile spares processes what shows nothing new: at a call that only reads,
+// the difference that a process makes is its death.
+func (f fault) worthwhile(p point) bool {
+	killed := f.kind == endpoint.KillBefore || f.kind == endpoint.KillAfter
+	return binaries == "" || whole || killed || !reads(endpoint.Call{Operation: p.operation})
+}
+
+// faults are all of them.
+var faults = []fault{
 	{"throttle burst", endpoint.Throttle, burst},
 	{"500 burst", endpoint.ServerError, burst},
 	{"dropped before", endpoint.DropBefore, 1},
@@ -87,6 +103,9 @@ func TestCrashMatrix(t *testing.T) {
 				w := releasedTwice(t)
 				row := map[string]string{}
 				for i, f := range faults {
+					if !f.worthwhile(p) {
+						continue
+					}
 					row[f.name] = w.crash(t, p, f.kind, f.times, strconv.Itoa(3+i))
 					if t.Failed() {
 						t.Fatalf("at fault: %s", f.name)
@@ -98,7 +117,11 @@ func TestCrashMatrix(t *testing.T) {
 			})
 		}
 	})
-	t.Log("\n" + table(all, outcomes))
+	text := table(all, outcomes)
+	t.Log("\n" + text)
+	if missed, most := strings.Count(text, "not met"), len(all)/10; missed > most {
+		t.Errorf("%d faults met no call, want at most %d", missed, most)
+	}
 }
 
 // crash releases a version with one fault and says how it went.
@@ -107,11 +130,18 @@ func (w *world) crash(t *testing.T, p point, kind endpoint.Kind, times int, vers
 	w.cloud.Faults.Add(endpoint.Fault{Service: p.service, Operation: p.operation, Role: w.roleOf(p), Nth: p.nth, Times: times, Kind: kind})
 	before := len(w.cloud.Calls.All())
 	id, status := w.release(version)
-	if hit := slices.ContainsFunc(w.cloud.Calls.All()[before:], func(c endpoint.Call) bool { return c.Fault == kind }); !hit {
-		t.Errorf("the fault met no call")
-	}
+	hit := slices.ContainsFunc(w.cloud.Calls.All()[before:], func(c endpoint.Call) bool { return c.Fault == kind })
 	w.cloud.Faults.Clear()
 	outcome := "by itself"
+	switch {
+	case hit:
+	case binaries != "":
+		// On a busy machine a process may need a tick more in the clean release
+		// than in this one: then this call is not there to be met.
+		outcome = "not met"
+	default:
+		t.Errorf("the fault met no call")
+	}
 	if status == "Failed" {
 		outcome = "one retry"
 		status = w.retry(id, types.StageRetryModeFailedActions)

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -31,6 +32,7 @@ import (
 	"cutover/pkg/localaws"
 	"cutover/pkg/localaws/clock"
 	"cutover/pkg/localaws/cloudformation"
+	"cutover/pkg/localaws/cloudformation/sam"
 	pipelines "cutover/pkg/localaws/codepipeline"
 	"cutover/pkg/localaws/endpoint"
 	locallambda "cutover/pkg/localaws/lambda"
@@ -78,6 +80,9 @@ func newWorld(t testing.TB, o options) *world {
 	w.watcher = &watcher{world: w}
 	handlers := map[string]func(map[string]string) locallambda.Handler{}
 	for id, function := range functions {
+		if binaries != "" {
+			break // Lambda runs what was uploaded
+		}
 		handlers[id] = func(env map[string]string) locallambda.Handler {
 			h := function(w.log, env)
 			if o.wrap != nil {
@@ -146,19 +151,13 @@ var root = filepath.Join("..", "..")
 // deploy creates the stacks in the order in which they need each other.
 func (w *world) deploy(o options) {
 	w.t.Helper()
-	var code bytes.Buffer
-	z := zip.NewWriter(&code)
-	if _, err := z.CreateHeader(&zip.FileHeader{Name: "bootstrap"}); err != nil {
-		w.t.Fatal(err)
-	}
-	if err := z.Close(); err != nil {
-		w.t.Fatal(err)
-	}
 	if err := w.cloud.S3.CreateBucket("code"); err != nil {
 		w.t.Fatal(err)
 	}
-	if err := w.cloud.S3.Put("code", "functions.zip", code.Bytes()); err != nil {
-		w.t.Fatal(err)
+	for id := range functions {
+		if err := w.cloud.S3.Put("code", id+".zip", w.code(id)); err != nil {
+			w.t.Fatal(err)
+		}
 	}
 	for _, s := range []struct {
 		name, file string
@@ -179,13 +178,42 @@ func (w *world) deployStack(o options, name, file string, parameters map[string]
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	template := strings.ReplaceAll(string(text), "CodeUri: .\n", "CodeUri: s3://code/functions.zip\n")
+	template := string(text)
+	if strings.Contains(template, "AWS::Serverless") {
+		packaged, err := sam.Package(text, func(id string) (string, error) { return "s3://code/" + id + ".zip", nil })
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		template = string(packaged)
+	}
 	if o.edit != nil {
 		template = o.edit(file, template)
 	}
 	if err := w.cloud.CloudFormation.Deploy(w.t.Context(), deployment(name, template, parameters)); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// binaries is the directory of the functions' zips, as `make build` leaves them,
+// where the functions are to run as processes of their own.
+var binaries = os.Getenv("CUTOVER_BINARIES")
+
+// code is a function's zip: the real one, or one that stands for a handler of
+// this process.
+func (w *world) code(id string) []byte {
+	w.t.Helper()
+	if binaries == "" {
+		stub, err := zipped(map[string]string{"bootstrap": "this function runs within the test"})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		return stub
+	}
+	code, err := os.ReadFile(filepath.Join(binaries, id+"-"+runtime.GOARCH+".zip"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return code
 }
 
 // source gives the pipeline a commit that holds the version that was set last.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -14,7 +15,7 @@ import (
 
 // starts is how often each function is started; the first start of each, which
 // reads the file from disk, is not counted.
-const starts = 40
+const starts = 60
 
 // ticks is how many more jobs a function answers before its memory is read again.
 const ticks = 100
@@ -196,14 +197,17 @@ func (api *runtimeAPI) next(w http.ResponseWriter, r *http.Request) {
 
 func (api *runtimeAPI) answer(w http.ResponseWriter, r *http.Request, failed bool) {
 	now := time.Now()
-	text := make([]byte, 1000)
-	n, _ := r.Body.Read(text)
+	text, err := io.ReadAll(r.Body)
 	w.WriteHeader(http.StatusAccepted)
-	api.answered = now
-	if !failed {
-		n = 0
+	fault := ""
+	switch {
+	case err != nil:
+		fault = "cut short: " + err.Error()
+	case failed:
+		fault = string(text)
 	}
-	api.done <- string(text[:n])
+	api.answered = now
+	api.done <- fault
 }
 
 func (api *runtimeAPI) close() { api.server.Close() }

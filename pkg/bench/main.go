@@ -66,6 +66,7 @@ func run(ctx context.Context, names []string) (err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	began := time.Now()
 	fmt.Printf("%s, %s/%s, %d cores%s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), cpuModel())
+	printLoad()
 	built, err := build(ctx, dir)
 	if err != nil {
 		return err
@@ -82,7 +83,16 @@ func run(ctx context.Context, names []string) (err error) {
 		}
 	}
 	fmt.Printf("\nmeasured in %s\n", time.Since(began).Round(time.Second))
+	printLoad()
 	return nil
+}
+
+// printLoad tells how busy Linux says that the machine is: with more than its
+// cores, times on the wall say little, and ratios less than they could.
+func printLoad() {
+	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
+		fmt.Printf("load average %s\n", strings.Join(strings.Fields(string(load))[:3], ", "))
+	}
 }
 
 // cpuModel is how Linux names the processor; elsewhere nothing.

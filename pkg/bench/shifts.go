@@ -109,25 +109,36 @@ func printTraffic(t *traffic, shifts int, took time.Duration) error {
 	})
 }
 
-// printCalls tells what each action takes in those releases: at the median, and
-// what the calls are.
+// printCalls tells what each action takes in those releases: of the one that is
+// the median by calls, and what the calls are.
 func printCalls(releases []release) error {
-	rows := [][]string{{"", "ticks", "AWS calls", "most", "calls per tick", "calls of one release"}}
+	if len(releases) == 0 {
+		return nil
+	}
+	rows := [][]string{{"", "ticks", "AWS calls", "most", "calls a tick"}}
+	var lines []string
 	for _, action := range []string{"DeployGreen", "SwapListener"} {
-		var ticks, calls []int
+		var calls []int
 		for _, r := range releases {
-			ticks, calls = append(ticks, r.ticks[action]), append(calls, sum(r.calls[action]))
-		}
-		if len(ticks) == 0 {
-			return nil
+			calls = append(calls, sum(r.calls[action]))
 		}
 		i := middle(calls)
+		ticks := releases[i].ticks[action]
 		rows = append(rows, []string{
-			action, fmt.Sprint(ticks[i]), fmt.Sprint(calls[i]), fmt.Sprint(slices.Max(calls)),
-			fmt.Sprintf("%.1f", float64(calls[i])/float64(ticks[i])), operations(releases[i].calls[action]),
+			action, fmt.Sprint(ticks), fmt.Sprint(calls[i]), fmt.Sprint(slices.Max(calls)), fmt.Sprintf("%.1f", float64(calls[i])/float64(ticks)),
 		})
+		lines = append(lines, action+": "+operations(releases[i].calls[action]))
 	}
-	return table(fmt.Sprintf("What an action asks of AWS: the median of these %d releases by calls", len(releases)), rows)
+	var took durations
+	for _, r := range releases {
+		took = append(took, r.took)
+	}
+	title := fmt.Sprintf("What an action asks of AWS: the median of these %d releases, which took %s each on the wall, source to end", len(releases), took.quantile(0.5).Round(100*time.Millisecond))
+	if err := table(title, rows); err != nil {
+		return err
+	}
+	_, err := fmt.Println(strings.Join(lines, "\n"))
+	return err
 }
 
 // middle is the index of the median.

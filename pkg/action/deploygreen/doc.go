@@ -20,6 +20,12 @@
 // reads back the family's newest revisions and takes back its own if an equal
 // lower one exists, so that one stays.
 //
+// It fails as ConfigurationError where something is to be corrected and the
+// stage retried: parameters, the image file, a pair that is not one, a test
+// route that someone else changed. It fails as JobFailed where the release
+// itself failed: its deployment did, another execution has taken green over,
+// or production was moved to it by someone else.
+//
 // Calls to AWS beyond those listed in package bluegreen (of which ModifyRule
 // or ModifyListener are needed on the test route only):
 //

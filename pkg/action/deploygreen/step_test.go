@@ -439,7 +439,7 @@ func TestStep_RefusesAForeignEditOfTheTestRoute(t *testing.T) {
 	_, err := tick(t, w, params(), State{})
 	fails(t, err, cptypes.FailureTypeConfigurationError,
 		"the test route: default action of listener HTTP:8080 was changed by someone else since it was read, so nothing was written: it now forwards to hello-a 50, hello-b 50; "+
-			"see who else manages it, then retry the stage; production was not touched")
+			"production is on service hello-a (target group hello-a), 2 of 2 targets healthy; see who else manages the test route, then retry the stage")
 }
 
 func TestStep_ListsEveryFaultOfTheWorld(t *testing.T) {

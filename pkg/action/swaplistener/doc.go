@@ -19,5 +19,11 @@
 // written again, so all of it is safe to repeat, at once or later. If someone
 // else moves production back in the middle the action fails and leaves it.
 //
+// It fails as ConfigurationError where something is to be corrected and the
+// stage retried: parameters, a pair that is not one, a green that is not fit,
+// a route that someone else changed before its write. It fails as JobFailed
+// where nothing is to be corrected: another execution has taken green over or
+// replaced this one, or someone else has changed a route after its write.
+//
 // Calls to AWS: those listed in package bluegreen, and none beyond them.
 package swaplistener

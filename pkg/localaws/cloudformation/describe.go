@@ -53,6 +53,10 @@ func (st *stack) describe() StackDescription {
 
 func notChecked() DriftInformation { return DriftInformation{StackDriftStatus: "NOT_CHECKED"} }
 
+func resourceNotChecked() ResourceDriftInformation {
+	return ResourceDriftInformation{StackResourceDriftStatus: "NOT_CHECKED"}
+}
+
 // shown are the parameters as a stack shows them.
 func (p *plan) shown() []ShownParameter {
 	var list []ShownParameter
@@ -149,7 +153,7 @@ func (s *Service) DescribeStackResource(_ context.Context, in *DescribeStackReso
 	return &DescribeStackResourceOutput{StackResourceDetail{
 		StackName: st.name, StackId: st.id, LogicalResourceId: r.logicalID, PhysicalResourceId: r.physicalID,
 		ResourceType: r.kind, LastUpdatedTimestamp: r.changed, ResourceStatus: r.status,
-		ResourceStatusReason: r.reason, Metadata: metadata, DriftInformation: notChecked(),
+		ResourceStatusReason: r.reason, Metadata: metadata, DriftInformation: resourceNotChecked(),
 	}}, nil
 }
 
@@ -187,7 +191,7 @@ func (s *Service) DescribeStackResources(_ context.Context, in *DescribeStackRes
 		out.StackResources = append(out.StackResources, StackResource{
 			StackName: st.name, StackId: st.id, LogicalResourceId: r.logicalID, PhysicalResourceId: r.physicalID,
 			ResourceType: r.kind, Timestamp: r.changed, ResourceStatus: r.status,
-			ResourceStatusReason: r.reason, DriftInformation: notChecked(),
+			ResourceStatusReason: r.reason, DriftInformation: resourceNotChecked(),
 		})
 	}
 	return out, nil
@@ -227,7 +231,7 @@ func (s *Service) ListStackResources(_ context.Context, in *ListStackResourcesIn
 		out.StackResourceSummaries = append(out.StackResourceSummaries, StackResourceSummary{
 			LogicalResourceId: r.logicalID, PhysicalResourceId: r.physicalID, ResourceType: r.kind,
 			LastUpdatedTimestamp: r.changed, ResourceStatus: r.status, ResourceStatusReason: r.reason,
-			DriftInformation: notChecked(),
+			DriftInformation: resourceNotChecked(),
 		})
 	}
 	return out, nil

@@ -34,6 +34,9 @@ type Output struct {
 // A DriftInformation says that drift is never looked for.
 type DriftInformation struct{ StackDriftStatus string }
 
+// A ResourceDriftInformation says the same of a resource.
+type ResourceDriftInformation struct{ StackResourceDriftStatus string }
+
 // A StackDescription is a stack as DescribeStacks shows it.
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Stack.html
 type StackDescription struct {
@@ -93,7 +96,7 @@ type StackResource struct {
 	Timestamp            time.Time
 	ResourceStatus       string
 	ResourceStatusReason string
-	DriftInformation     DriftInformation
+	DriftInformation     ResourceDriftInformation
 }
 
 // A StackResourceDetail is a resource as DescribeStackResource shows it.
@@ -108,7 +111,7 @@ type StackResourceDetail struct {
 	ResourceStatus       string
 	ResourceStatusReason string
 	Metadata             string // as JSON
-	DriftInformation     DriftInformation
+	DriftInformation     ResourceDriftInformation
 }
 
 // A StackResourceSummary is a resource as ListStackResources shows it.
@@ -120,5 +123,5 @@ type StackResourceSummary struct {
 	LastUpdatedTimestamp time.Time
 	ResourceStatus       string
 	ResourceStatusReason string
-	DriftInformation     DriftInformation
+	DriftInformation     ResourceDriftInformation
 }

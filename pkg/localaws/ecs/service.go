@@ -129,7 +129,7 @@ type ServiceDescription struct {
 	Deployments                   []Deployment
 	TaskSets                      []TaskSet
 	LoadBalancers                 []LoadBalancer
-	ServiceRegistries             []Failure // always empty
+	ServiceRegistries             []struct{} // always empty
 	RoleArn                       string
 	Events                        []ServiceEvent
 	CreatedAt                     time.Time
@@ -254,7 +254,7 @@ func (s *Service) describeLocked(v *service) ServiceDescription {
 		ServiceArn: v.arn, ServiceName: v.name, ClusterArn: s.arn("cluster", v.cluster), Status: v.status,
 		DesiredCount: v.desired, LaunchType: v.launchType, PlatformVersion: v.platformVersion, PlatformFamily: platformFamily(v),
 		DeploymentConfiguration: new(v.configuration), DeploymentController: &DeploymentController{Type: v.controller},
-		Deployments: []Deployment{}, LoadBalancers: given(v.balancers), ServiceRegistries: []Failure{},
+		Deployments: []Deployment{}, LoadBalancers: given(v.balancers), ServiceRegistries: []struct{}{},
 		RoleArn: fmt.Sprintf("arn:aws:iam::%s:role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS", s.Account),
 		Events:  slices.Clone(given(v.events)), CreatedAt: v.createdAt, CreatedBy: v.createdBy,
 		NetworkConfiguration: v.network, HealthCheckGracePeriodSeconds: v.grace, SchedulingStrategy: "REPLICA",

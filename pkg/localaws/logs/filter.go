@@ -37,7 +37,7 @@ type FilteredLogEvent struct {
 // A FilterLogEventsOutput is a page of events.
 type FilterLogEventsOutput struct {
 	Events             []FilteredLogEvent
-	SearchedLogStreams []string
+	SearchedLogStreams []struct{} // always empty, as AWS's is by now
 	NextToken          string
 }
 
@@ -83,7 +83,7 @@ func (s *Service) FilterLogEvents(_ context.Context, in *FilterLogEventsInput) (
 	if err != nil {
 		return nil, err
 	}
-	out := &FilterLogEventsOutput{Events: []FilteredLogEvent{}, SearchedLogStreams: []string{}, NextToken: next}
+	out := &FilterLogEventsOutput{Events: []FilteredLogEvent{}, SearchedLogStreams: []struct{}{}, NextToken: next}
 	for _, e := range all {
 		out.Events = append(out.Events, FilteredLogEvent{
 			LogStreamName: e.stream, Timestamp: e.at.UnixMilli(), Message: e.message,
