@@ -24,19 +24,20 @@ PIPELINE_PARAMETERS ?=
 ARGS ?=
 FUZZTIME ?= 30s
 
-.PHONY: help run test check lint race bench fuzz build deploy install clean
+.PHONY: help run test check lint race matrix outside bench fuzz build deploy install clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Release an example from git push to live traffic, on this machine
+	@echo 'compiling cutover; the first time fetches its modules and takes some minutes' >&2
 	@go run ./cmd/cutover local run $(ARGS)
 
 test: ## Run the tests
 	go test ./...
 	@for example in $(EXAMPLES); do (set -x; cd $$example && go test ./...); done
 
-check: lint race build ## All that CI runs: linters, templates, tests with the race detector, packages
+check: lint race build matrix outside ## All that CI runs beside `make test`: linters, templates, races, packages, real binaries, the aws CLI
 
 lint: ## Check the format, the code and the templates
 	@unformatted=$$(gofmt -l .); [[ -z $$unformatted ]] || { echo "not gofmt-ed:" $$unformatted >&2; exit 1; }
@@ -45,9 +46,17 @@ lint: ## Check the format, the code and the templates
 	@for example in $(EXAMPLES); do (set -x; cd $$example && go vet ./...); done
 	cfn-lint $(TEMPLATES)
 
-race: ## Run the tests with the race detector
-	go test -race ./...
+# The whole-pipeline tests are left out: they are the other packages' code again,
+# on a clock that moves in one goroutine.
+race: ## Run the packages' tests with the race detector
+	go test -race $$(go list ./... | grep -v -e /acceptance$$ -e /bench -e /rules$$)
 	@for example in $(EXAMPLES); do (set -x; cd $$example && go test -race ./...); done
+
+matrix: build ## Run the crash matrix, retries and rollback with the real binaries, as processes
+	CUTOVER_BINARIES=$(CURDIR)/build go test -count=1 -parallel 6 -v -run 'TestCrashMatrix|TestRetry|TestRollback' ./pkg/acceptance | grep -v -e '^=== ' -e '^ *--- PASS'
+
+outside: ## Run the real aws CLI over every operation of the embedded AWS
+	CUTOVER_OUTSIDE=1 go test -count=1 -v -run 'TestCLI' ./pkg/acceptance | grep -v -e '^=== ' -e '^ *--- PASS'
 
 bench: ## Measure speed, memory and requests lost, each next to a reference
 	@go run ./pkg/bench $(ARGS)

@@ -267,7 +267,8 @@ func TestSpan_HoldsTheCalls(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ctx = context.WithValue(ctx, xray.LambdaTraceHeaderKey, c.header) //nolint:staticcheck // the key that aws-lambda-go sets
+			//lint:ignore SA1029 the key that aws-lambda-go sets
+			ctx = context.WithValue(ctx, xray.LambdaTraceHeaderKey, c.header)
 			spanned, annotate, end := clients.Span(ctx, "Test")
 			annotate("execution", "e-1")
 			if err := put(clients, spanned); err != nil {

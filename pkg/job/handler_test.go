@@ -319,6 +319,7 @@ func TestHandler_ReportsPanics(t *testing.T) {
 	}{
 		"in the step": {good, func(context.Context, Job[params], state) (Result[state], error) {
 			var none map[string]int
+			//lint:ignore SA5000 the panic is the point
 			none["x"] = 1
 			return Result[state]{}, nil
 		}, "assignment to entry in nil map, in cutover/pkg/job.TestHandler_ReportsPanics"},

@@ -26,6 +26,7 @@ type wide struct {
 	Bake    bake              `json:"bake"`
 	Any     any               `json:"any"`
 	Hidden  string            `json:"-"`
+	//lint:ignore U1000 what decoding must leave alone
 	private string
 }
 

@@ -65,12 +65,13 @@ func (r Revision) withImage(container, image, execution string) *ecs.RegisterTas
 // content is everything that a registration decides, without tags.
 func (r Revision) content() *ecs.RegisterTaskDefinitionInput {
 	return &ecs.RegisterTaskDefinitionInput{
-		Family:                  r.Family,
-		ContainerDefinitions:    r.ContainerDefinitions,
-		Cpu:                     r.Cpu,
-		EnableFaultInjection:    r.EnableFaultInjection,
-		EphemeralStorage:        r.EphemeralStorage,
-		ExecutionRoleArn:        r.ExecutionRoleArn,
+		Family:               r.Family,
+		ContainerDefinitions: r.ContainerDefinitions,
+		Cpu:                  r.Cpu,
+		EnableFaultInjection: r.EnableFaultInjection,
+		EphemeralStorage:     r.EphemeralStorage,
+		ExecutionRoleArn:     r.ExecutionRoleArn,
+		//lint:ignore SA1019 a definition from when they existed keeps them
 		InferenceAccelerators:   r.InferenceAccelerators,
 		IpcMode:                 r.IpcMode,
 		Memory:                  r.Memory,

@@ -19,11 +19,13 @@ func (w *work) publish() error {
 		}
 		value, export, err := w.to.scope.Output(o)
 		if err != nil {
+			//lint:ignore ST1005 the words are AWS's
 			return fmt.Errorf("Template error: %w", err)
 		}
 		out := Output{OutputKey: o.Name, OutputValue: fmt.Sprint(value), Description: o.Description}
 		if name, ok := export.(string); ok {
 			if _, twice := exports[name]; twice {
+				//lint:ignore ST1005 the words are AWS's
 				return fmt.Errorf("Template error: export name %s is used twice", name)
 			}
 			out.ExportName, exports[name] = name, out.OutputValue

@@ -43,7 +43,8 @@ func (p *inProcess) invoke(inv invocation, trace string, timeout time.Duration) 
 	})
 	// The key is a plain string because aws-lambda-go sets, and the X-Ray SDK
 	// reads, that very one.
-	ctx = context.WithValue(ctx, "x-amzn-trace-id", trace) //nolint:staticcheck // SA1029, see above
+	//lint:ignore SA1029 see above
+	ctx = context.WithValue(ctx, "x-amzn-trace-id", trace)
 
 	answers := make(chan outcome, 1)
 	p.sandbox.service.running.Add(1) // within run, so never after Close's wait
@@ -90,7 +91,7 @@ func late(timeout time.Duration) *failure {
 // panicked is a panic as aws-lambda-go reports it.
 func panicked(reason any) *failure {
 	f := failed(typeName(reason), "%v", reason)
-	f.body = []byte(text(map[string]any{"errorType": f.kind, "errorMessage": f.message, "stackTrace": fmt.Sprintf("%s", debug.Stack())}))
+	f.body = []byte(text(map[string]any{"errorType": f.kind, "errorMessage": f.message, "stackTrace": string(debug.Stack())}))
 	return f
 }
 

@@ -66,12 +66,11 @@ type Task struct {
 	ports  map[int]int
 	server *http.Server
 
-	mu       sync.Mutex
-	started  bool
-	ended    bool
-	exit     Exit
-	stopping bool
-	done     chan struct{}
+	mu      sync.Mutex
+	started bool
+	ended   bool
+	exit    Exit
+	done    chan struct{}
 }
 
 // Start implements Runner.

@@ -47,6 +47,7 @@ func (t *Template) Bind(given map[string]string, store func(name string) (string
 		if p.FromStore() {
 			resolved, err := store(text)
 			if err != nil {
+				//lint:ignore ST1005 the words are AWS's
 				faults = append(faults, fmt.Errorf("Unable to fetch parameters [%s] from parameter store for this account: %w", text, err))
 				continue
 			}
@@ -58,9 +59,11 @@ func (t *Template) Bind(given map[string]string, store func(name string) (string
 		values[p.Name] = value
 	}
 	if len(missing) > 0 {
+		//lint:ignore ST1005 the words are AWS's
 		faults = append(faults, fmt.Errorf("Parameters: [%s] must have values", strings.Join(missing, ", ")))
 	}
 	if len(unknown) > 0 {
+		//lint:ignore ST1005 the words are AWS's
 		faults = append(faults, fmt.Errorf("Parameters: [%s] do not exist in the template", strings.Join(unknown, ", ")))
 	}
 	return values, errors.Join(faults...)
