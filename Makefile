@@ -53,10 +53,10 @@ race: ## Run the packages' tests with the race detector
 	@for example in $(EXAMPLES); do (set -x; cd $$example && go test -race ./...); done
 
 matrix: build ## Run the crash matrix, retries and rollback with the real binaries, as processes
-	CUTOVER_BINARIES=$(CURDIR)/build go test -count=1 -parallel 6 -v -run 'TestCrashMatrix|TestRetry|TestRollback' ./pkg/acceptance | grep -v -e '^=== ' -e '^ *--- PASS'
+	CUTOVER_BINARIES=$(CURDIR)/build go test -count=1 -timeout 20m -v -run 'TestCrashMatrix|TestRetry|TestRollback' ./pkg/acceptance | grep -v -e '^=== ' -e '^ *--- PASS'
 
 outside: ## Run the real aws CLI over every operation of the embedded AWS
-	CUTOVER_OUTSIDE=1 go test -count=1 -v -run 'TestCLI' ./pkg/acceptance | grep -v -e '^=== ' -e '^ *--- PASS'
+	CUTOVER_OUTSIDE=1 go test -count=1 -timeout 20m -v -run 'TestCLI' ./pkg/acceptance | grep -v -e '^=== ' -e '^ *--- PASS'
 
 bench: ## Measure speed, memory and requests lost, each next to a reference
 	@go run ./pkg/bench $(ARGS)
