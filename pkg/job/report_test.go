@@ -26,7 +26,7 @@ func TestReport_IsTriedAgainWithinTheTime(t *testing.T) {
 	for range 10_000 {
 		w.pipeline.fail = append(w.pipeline.fail, apiError("PutJobSuccessResult", "ThrottlingException", "slow down"))
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	if _, err := NewHandler(w.config, gives(Done[state]("done", nil))).Invoke(ctx, eventFor(job1, good, "")); err == nil || ctx.Err() != nil {
 		t.Errorf("with no end of throttles: got error %v, context %v, want an error before the deadline", err, ctx.Err())

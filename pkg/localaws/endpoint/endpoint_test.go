@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -21,9 +23,12 @@ import (
 // A world is an endpoint with one service that counts, and two callers: the
 // administrator ADMIN and the function FUNC, whose role may only Count.
 type world struct {
-	url    string
+	url string
+
+	mu     sync.Mutex // a call whose connection was cut may still be under way
 	count  int
 	killed []string
+
 	faults *endpoint.Faults
 	calls  *endpoint.Calls
 }
@@ -47,16 +52,29 @@ func newWorld(t *testing.T) *world {
 	w := &world{faults: &endpoint.Faults{}, calls: &endpoint.Calls{}}
 	e := endpoint.New(endpoint.Config{
 		Clock: clock.NewScaled(1000), IAM: w, Faults: w.faults, Calls: w.calls, Logger: slog.New(slog.DiscardHandler),
-		Kill: func(key string) { w.killed = append(w.killed, key) },
-		Dead: func(key string) bool { return len(w.killed) > 0 && w.killed[0] == key },
+		Kill: func(key string) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.killed = append(w.killed, key)
+		},
+		Dead: func(key string) bool {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return slices.Contains(w.killed, key)
+		},
 	})
-	add := func(_ context.Context, in *in) (*out, error) { w.count += in.By; return &out{w.count}, nil }
+	add := func(_ context.Context, in *in) (*out, error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.count += in.By
+		return &out{w.count}, nil
+	}
 	e.Add(wire.Service{
 		Name:      "abacus",
 		Protocols: []wire.Protocol{awsjson.Protocol{Version: "1.1", Target: "Abacus", Naming: wire.LowerFirst}},
 		Operations: []wire.Operation{
 			wire.Op("Count", add),
-			wire.Op("Reset", func(context.Context, *in) (*out, error) { w.count = 0; return &out{}, nil }),
+			wire.Op("Reset", func(context.Context, *in) (*out, error) { return &out{}, nil }),
 			wire.Op("Break", func(context.Context, *in) (*out, error) { return nil, errors.New("beads lost") }),
 		},
 	})
@@ -64,6 +82,12 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(server.Close)
 	w.url = server.URL
 	return w
+}
+
+func (w *world) counted() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.count
 }
 
 // call returns the answer's status and body, or "cut" when there was none.
@@ -105,8 +129,8 @@ func TestEndpoint_RefusesLoudly(t *testing.T) {
 			if got := w.call(t, c.key, c.operation, c.body); !strings.Contains(got, c.want) {
 				t.Errorf("got %s, want it to contain %s", got, c.want)
 			}
-			if w.count != 0 {
-				t.Errorf("count: got %d, want 0: a refused call took effect", w.count)
+			if got := w.counted(); got != 0 {
+				t.Errorf("count: got %d, want 0: a refused call took effect", got)
 			}
 		})
 	}
@@ -141,8 +165,8 @@ func TestEndpoint_Faults(t *testing.T) {
 			if got := w.call(t, "FUNC", "Count", `{"by":1}`); got != c.answer {
 				t.Errorf("second call: got %s, want %s", got, c.answer)
 			}
-			if w.count != c.effect {
-				t.Errorf("effect: got %d, want %d", w.count, c.effect)
+			if got := w.counted(); got != c.effect {
+				t.Errorf("effect: got %d, want %d", got, c.effect)
 			}
 			killed := kind == endpoint.KillBefore || kind == endpoint.KillAfter
 			if got := w.call(t, "FUNC", "Count", `{"by":1}`); (got == "cut") != killed {

@@ -39,7 +39,8 @@ func Serve(t testing.TB, c clock.Clock, services ...wire.Service) (aws.Config, *
 	}
 	server := httptest.NewServer(e)
 	t.Cleanup(server.Close)
-	client := &http.Client{Transport: &http.Transport{}}
+	// A connection a call, so that no call depends on what became of an earlier one.
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	t.Cleanup(client.CloseIdleConnections)
 	return aws.Config{
 		Region:       "us-east-1",
