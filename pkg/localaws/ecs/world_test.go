@@ -62,7 +62,7 @@ func newPlace(t testing.TB) *place {
 	t.Cleanup(p.service.Close)
 	config, e := endpointtest.Serve(t, c, p.service.Wire())
 	p.endpoint = e
-	p.client = sdk.NewFromConfig(config, func(o *sdk.Options) { o.RetryMaxAttempts = 1 })
+	p.client = sdk.NewFromConfig(config, func(o *sdk.Options) { o.RetryMaxAttempts = 3 })
 	if _, err := p.client.CreateCluster(t.Context(), &sdk.CreateClusterInput{ClusterName: aws.String("main")}); err != nil {
 		t.Fatal(err)
 	}
