@@ -80,7 +80,7 @@ func TestErrors_AreClassedByWhatAWSAnswers(t *testing.T) {
 		"a fault by its code":   {refuse(400, "InternalFailure", "m"), "InternalFailure", false, true, false, 3},
 		"a dropped connection":  {drop, "", false, true, false, 3},
 		"denied":                {refuse(400, "AccessDeniedException", "m"), "AccessDeniedException", false, false, true, 1},
-		"not implemented":       {refuse(501, "Odd", "m"), "Odd", false, false, false, 1},
+		"status 501":            {refuse(501, "Odd", "m"), "Odd", false, false, false, 1},
 		"a quota":               {refuse(400, "ResourceLimitExceeded", "m"), "ResourceLimitExceeded", false, false, false, 1},
 		"a fault of the caller": {refuse(400, "ValidationException", "Throttling, AccessDenied"), "ValidationException", false, false, false, 1},
 	} {

@@ -52,7 +52,7 @@ func (r Request) Changed(property string) bool {
 }
 
 // GeneratedName is the name CloudFormation gives where the template names none:
-// STACK-LOGICALID-XXXXXXXXXXXX, cut to limit characters.
+// STACK-LOGICALID-SUFFIX with a suffix of twelve characters, cut to limit.
 func (r Request) GeneratedName(limit int) string {
 	suffix := "-" + suffix(r.StackID+"/"+r.LogicalID+"/"+r.Replaces)
 	stem := r.StackName + "-" + r.LogicalID
