@@ -3,7 +3,9 @@ package alb
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"strconv"
 	"syscall"
 )
 
@@ -42,9 +44,37 @@ func temporary(err error) bool {
 	return errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EWOULDBLOCK) || errors.Is(err, syscall.EINTR)
 }
 
-func dialTarget(ctx context.Context, network, address string) (net.Conn, error) {
+// dial connects to a target's address: one of an IP address, or of an instance's
+// ID, which is looked up each time.
+func (p *Proxy) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if p.config.Locate != nil {
+		var err error
+		if address, err = p.locate(address); err != nil {
+			return nil, err
+		}
+	}
 	dialer := net.Dialer{Timeout: connectTime}
-	conn, err := dialer.DialContext(ctx, network, address)
+	return dialer.DialContext(ctx, network, address)
+}
+
+func (p *Proxy) locate(address string) (string, error) {
+	id, port, err := net.SplitHostPort(address)
+	if err != nil || net.ParseIP(id) != nil {
+		return address, err
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		return "", err
+	}
+	found, ok := p.config.Locate(id, number)
+	if !ok {
+		return "", fmt.Errorf("dial %s: %w", address, syscall.ECONNREFUSED)
+	}
+	return found, nil
+}
+
+func (p *Proxy) dialTarget(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := p.dial(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}

@@ -254,7 +254,7 @@ const (
 
 func (p *Proxy) newTargetTransport() *http.Transport {
 	return &http.Transport{
-		DialContext:           dialTarget,
+		DialContext:           p.dialTarget,
 		MaxIdleConnsPerHost:   idleConnections,
 		IdleConnTimeout:       idleTime,
 		ResponseHeaderTimeout: p.config.IdleTimeout,

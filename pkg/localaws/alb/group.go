@@ -75,18 +75,9 @@ func (s TargetGroup) withDefaults() TargetGroup {
 type Target struct {
 	ID   string // an IP address or an instance's ID
 	Port int
-	// Host is where the target is; empty means its ID.
-	Host string
 }
 
 func (t Target) same(other Target) bool { return t.ID == other.ID && t.Port == other.Port }
-
-func (t Target) host() string {
-	if t.Host != "" {
-		return t.Host
-	}
-	return t.ID
-}
 
 // group is a target group. Its view is what requests see; the rest is under the
 // proxy's mutex.
@@ -205,14 +196,14 @@ func (p *Proxy) registerLocked(g *group, wanted Target) {
 	var old *target
 	if i := slices.IndexFunc(g.targets, func(t *target) bool { return t.same(wanted) }); i >= 0 {
 		old = g.targets[i]
-		if old.state != Draining && old.host() == wanted.host() {
+		if old.state != Draining {
 			return
 		}
 		g.targets = slices.Delete(g.targets, i, i+1)
 	}
 	t := &target{
 		Target:    wanted,
-		address:   net.JoinHostPort(wanted.host(), strconv.Itoa(wanted.Port)),
+		address:   net.JoinHostPort(wanted.ID, strconv.Itoa(wanted.Port)),
 		transport: p.newTargetTransport(),
 	}
 	g.targets = append(g.targets, t)

@@ -131,7 +131,7 @@ func (p *Proxy) check(g *group, t *target, life int) {
 	settings, port, began := g.settings.HealthCheck, g.checkPort(t), p.config.Clock.Now()
 	p.mu.Unlock()
 
-	fault := p.probe(settings, t.host(), port)
+	fault := p.probe(settings, t.ID, port)
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -164,8 +164,9 @@ func (t *target) note(fault *Reason, settings HealthCheck) {
 	}
 }
 
-func newCheckTransport() *http.Transport {
+func (p *Proxy) newCheckTransport() *http.Transport {
 	return &http.Transport{
+		DialContext:        p.dial,
 		DisableKeepAlives:  true,
 		DisableCompression: true,
 		TLSClientConfig:    &tls.Config{InsecureSkipVerify: true}, // a load balancer doesn't verify targets

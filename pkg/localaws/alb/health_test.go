@@ -1,7 +1,9 @@
 package alb
 
 import (
+	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -192,4 +194,31 @@ func FuzzParseCodes(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestHealth_InstancesAreLookedUpForEachConnection(t *testing.T) {
+	t.Parallel()
+	where := map[string]string{}
+	w := newWorld(t, Config{Locate: func(id string, port int) (string, bool) {
+		address, ok := where[net.JoinHostPort(id, strconv.Itoa(port))]
+		return address, ok
+	}})
+	first, second := newProgram(t, "first", nil), newProgram(t, "second", nil)
+	w.group("fleet", checked)
+	w.must(w.Register("fleet", Target{ID: "i-0123", Port: 8080}))
+	w.rules(only("fleet"))
+	w.clock.Advance(10 * time.Minute)
+	if got := w.state("fleet"); !strings.HasPrefix(got, "unhealthy") {
+		t.Errorf("before its program runs: got %s, want unhealthy", got)
+	}
+	for _, p := range []*program{first, second} { // the program starts again elsewhere
+		where["i-0123:8080"] = net.JoinHostPort(p.target.ID, strconv.Itoa(p.target.Port))
+		w.clock.Advance(10 * time.Minute)
+		if got := w.state("fleet"); got != "healthy" {
+			t.Errorf("with its program on %s: got %s, want healthy", where["i-0123:8080"], got)
+		}
+		if got := p.checked(); got == 0 {
+			t.Error("its program was not checked")
+		}
+	}
 }

@@ -22,6 +22,9 @@ import (
 // Config says how the load balancers of one embedded AWS run.
 type Config struct {
 	Clock clock.Clock
+	// Locate finds the loopback address of an instance's port; it is asked for each
+	// connection. Nil means that every target is an IP address.
+	Locate func(instanceID string, port int) (address string, ok bool)
 	// Metrics gets what was counted, each Period; nil counts for nobody.
 	Metrics Metrics
 	// Period is how often, by the clock; 0 means a minute.
@@ -116,10 +119,11 @@ func New(config Config) *Proxy {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
 	p := &Proxy{
-		config: config, cookies: newCookieCipher(), checks: newCheckTransport(),
+		config: config, cookies: newCookieCipher(),
 		certificate: sync.OnceValues(newCertificate), gate: newGate(),
 		listeners: map[string]*listener{}, groups: map[string]*group{}, balancers: map[string]*balancer{},
 	}
+	p.checks = p.newCheckTransport()
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.places.Store(&map[place]int{})
 	p.schedulePeriod()

@@ -145,7 +145,7 @@ func (f *forecast) resource(r *template.Resource, old *record) error {
 
 // properties compares what is wanted with what was asked for before.
 func (f *forecast) properties(c *ResourceChange, old *record, next map[string]any) {
-	t := f.types[old.kind]
+	t := f.known(old.kind)
 	previous := unified(old.properties, next)
 	keys := maps.Clone(previous)
 	maps.Copy(keys, next)

@@ -23,6 +23,10 @@
 //   - An attribute that a type does not have is found when the resource that
 //     asks for it is made, not before.
 //   - Parameters of AWS-specific types are not looked up.
+//   - A custom resource's function is invoked once and waited for; its answer is
+//     looked for when it has ended. AWS invokes it asynchronously, up to three
+//     times, and waits for the answer for up to an hour. Only functions of Lambda
+//     can be behind custom resources, not topics.
 //
 // See also the differences that packages template and sam list.
 package cloudformation

@@ -203,7 +203,7 @@ func (w *work) revert(old, current record) bool {
 		w.set(current, "UPDATE_IN_PROGRESS", "")
 		request := w.request(old)
 		request.Previous = current.properties
-		state, err := w.types[old.kind].Update(w.ctx, request)
+		state, err := w.known(old.kind).Update(w.ctx, request)
 		if err != nil {
 			w.set(current, "UPDATE_FAILED", err.Error())
 			return false

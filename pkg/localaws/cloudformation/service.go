@@ -36,6 +36,10 @@ type Config struct {
 	Objects Objects
 	// Parameters may be nil: then parameter types that need it are refused.
 	Parameters ParameterStore
+	// Functions runs custom resources; nil refuses them.
+	Functions Functions
+	// URL is where the embedded AWS answers, for the answers of custom resources.
+	URL func() string
 	// AccountID and Region are 111122223333 and us-east-1 when empty.
 	AccountID string
 	Region    string
@@ -48,7 +52,8 @@ type Config struct {
 // A Service is CloudFormation. It is safe for concurrent use.
 type Service struct {
 	Config
-	types map[string]resource.Type
+	types     map[string]resource.Type
+	responses responses
 
 	mu     sync.Mutex
 	stacks []*stack // deleted ones too, oldest first
@@ -78,10 +83,25 @@ func New(config Config) *Service {
 	return s
 }
 
+// typeOf finds a resource type.
+func (s *Service) typeOf(name string) (resource.Type, bool) {
+	if isCustom(name) {
+		return s.custom(name), s.Functions != nil
+	}
+	t, ok := s.types[name]
+	return t, ok
+}
+
 // properties tells package template which resource types there are.
 func (s *Service) properties(name string) (reflect.Type, bool) {
-	t, ok := s.types[name]
+	t, ok := s.typeOf(name)
 	return t.Properties, ok
+}
+
+// known is the type of a resource that a template was checked to have.
+func (s *Service) known(name string) resource.Type {
+	t, _ := s.typeOf(name)
+	return t
 }
 
 // Wire is the service's API.

@@ -115,7 +115,7 @@ func (w *work) resource(r *template.Resource, rank int) error {
 		// Back to what it was before the update that failed.
 		previous = unified(old.attempted, properties)
 	}
-	t := w.types[r.Type]
+	t := w.known(r.Type)
 	switch {
 	case reflect.DeepEqual(previous, properties) && !old.dirty:
 		w.keep(old, next)
@@ -177,7 +177,7 @@ func (w *work) create(next record, replacing, verb string) error {
 	w.set(started, verb+"_IN_PROGRESS", reason)
 	request := w.request(next)
 	request.Replaces = replacing
-	state, err := w.types[next.kind].Create(w.ctx, request)
+	state, err := w.known(next.kind).Create(w.ctx, request)
 	next.physicalID, next.attributes = state.PhysicalID, state.Attributes
 	if err == nil && state.PhysicalID == "" {
 		err = fmt.Errorf("create %s: the type %s gave no physical id", next.logicalID, next.kind)
@@ -196,7 +196,7 @@ func (w *work) update(old, next record, previous map[string]any) error {
 	w.set(old, "UPDATE_IN_PROGRESS", "")
 	request := w.request(next)
 	request.Previous = previous
-	state, err := w.types[next.kind].Update(w.ctx, request)
+	state, err := w.known(next.kind).Update(w.ctx, request)
 	if err != nil {
 		// Some of it may have taken effect.
 		old.dirty, old.attempted = true, next.properties
@@ -247,7 +247,7 @@ func (w *work) remove(r record, policy string) bool {
 	}
 	note("DELETE_IN_PROGRESS", "")
 	request := w.request(r)
-	if err := w.types[r.kind].Delete(w.ctx, request); err != nil {
+	if err := w.known(r.kind).Delete(w.ctx, request); err != nil {
 		note("DELETE_FAILED", fmt.Sprintf("delete %s (%s): %v", r.logicalID, r.physicalID, err))
 		return false
 	}

@@ -20,8 +20,8 @@
 // entries of all alarms.
 //
 // Known differences from AWS:
-//  1. Actions of alarms are kept and shown, never carried out, and no events are
-//     sent. Histories have no entries of type Action.
+//  1. Actions are carried out as far as the embedded AWS has what they name:
+//     topics, scaling policies and functions.
 //  2. There is no metric math, no anomaly detection, no PromQL, no log alarm and
 //     no mute rule; members that ask for them are refused by name.
 //  3. Of the extended statistics there are percentiles only.

@@ -48,6 +48,8 @@ func (s *Service) evaluate() {
 		samples := s.sampleLocked(a.watch, now)
 		if v := a.watch.judge(samples, a.StateValue); v.state != a.StateValue {
 			changed[name] = s.enterLocked(a, v.state, v.reason(a.watch, a.StateValue), v.data(a.watch, now))
+		} else {
+			s.stayedLocked(a)
 		}
 	}
 	s.settleLocked(changed)

@@ -25,16 +25,20 @@ type IAM interface {
 
 // Config says what a service is made of.
 type Config struct {
-	Clock  clock.Clock
-	IAM    IAM          // whether a caller sees composite alarms; nil shows them to everybody
-	Logger *slog.Logger // nil discards
+	Clock   clock.Clock
+	IAM     IAM          // whether a caller sees composite alarms; nil shows them to everybody
+	Actions Actions      // nil carries none out
+	Events  Events       // nil publishes nothing
+	Logger  *slog.Logger // nil discards
 }
 
 // A Service is the CloudWatch of one embedded AWS. It is safe for concurrent use.
 type Service struct {
-	clock  clock.Clock
-	iam    IAM
-	logger *slog.Logger
+	clock   clock.Clock
+	iam     IAM
+	actions Actions
+	events  Events
+	logger  *slog.Logger
 
 	mu      sync.Mutex
 	metrics store
@@ -50,7 +54,7 @@ func New(config Config) *Service {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Service{
-		clock: config.Clock, iam: config.IAM, logger: config.Logger,
+		clock: config.Clock, iam: config.IAM, actions: config.Actions, events: config.Events, logger: config.Logger,
 		metrics: store{}, alarms: map[string]*alarm{},
 	}
 }

@@ -25,6 +25,7 @@ func (s *Service) enterLocked(a *alarm, state, reason, data string) bool {
 		HistorySummary: fmt.Sprintf("Alarm updated from %s to %s", before.StateValue, state),
 		HistoryData:    historyData(map[string]any{"oldState": before.json(), "newState": a.State.json()}),
 	})
+	s.changedLocked(a, before)
 	return true
 }
 

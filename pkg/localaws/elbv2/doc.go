@@ -13,8 +13,8 @@
 //   - A listener listens on a loopback address (Config.Address), whatever its
 //     port; ListenerAddress and Listens tell where. A load balancer is active at once. Subnets,
 //     security groups, schemes and address types are recorded.
-//   - A target of type ip is its address, also outside the VPC; an instance is
-//     found by Config.Instance.
+//   - A target of type ip is its address, also outside the VPC; one of
+//     type instance is where package alb's Config.Locate finds it.
 //   - Only the attributes deregistration delay, algorithm (round_robin and
 //     least_outstanding_requests) and deletion protection can be changed; others
 //     are accepted with AWS's default: what would not be honoured is refused.

@@ -27,8 +27,8 @@ type Config struct {
 	Address func(loadBalancer string, port int) string
 	// Subnet finds a subnet's VPC and Availability Zone; nil knows every subnet.
 	Subnet func(id string) (vpcID, zone string, ok bool)
-	// Instance finds the loopback address of a running instance; nil knows none.
-	Instance func(id string) (host string, ok bool)
+	// Running says whether there is an instance of an ID that runs; nil knows none.
+	Running func(instanceID string) bool
 }
 
 // A Service is the Elastic Load Balancing of one embedded AWS. It is safe for

@@ -66,11 +66,7 @@ func (s *Service) resolve(g TargetGroup, t Target) (alb.Target, error) {
 		}
 		return to, nil
 	}
-	var ok bool
-	if s.Instance != nil {
-		to.Host, ok = s.Instance(t.Id)
-	}
-	if !ok {
+	if s.Running == nil || !s.Running(t.Id) {
 		return to, refuse("InvalidTarget", "The following targets are not in a running state and cannot be registered: '%s'", t.Id)
 	}
 	return to, nil
