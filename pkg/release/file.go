@@ -56,16 +56,20 @@ type Service struct {
 	// unless the ARNs below name both routes.
 	LoadBalancer string `yaml:"loadBalancer"`
 
-	// Path and Host pick the listener rule, as the rule's own condition spells
-	// them. Default: the one rule that forwards to the pair.
+	// Path pattern of the listener rule, as the rule's condition spells it.
+	// Default: the one rule, or the default action, that forwards to the pair.
 	Path string `yaml:"path"`
+	// Host pattern of the listener rule, in the same way.
 	Host string `yaml:"host"`
 
-	// ARNs of the routes themselves, each a listener (its default action) or a rule.
+	// ARN of the listener whose rule, or default action, is the production route.
 	ProductionListenerARN string `yaml:"productionListenerArn"`
-	ProductionRuleARN     string `yaml:"productionRuleArn"`
-	TestListenerARN       string `yaml:"testListenerArn"`
-	TestRuleARN           string `yaml:"testRuleArn"`
+	// ARN of the rule that is the production route.
+	ProductionRuleARN string `yaml:"productionRuleArn"`
+	// ARN of the listener whose rule, or default action, is the test route.
+	TestListenerARN string `yaml:"testListenerArn"`
+	// ARN of the rule that is the test route.
+	TestRuleARN string `yaml:"testRuleArn"`
 
 	// Name or ARN of the ECS cluster. Required.
 	Cluster string `yaml:"cluster" jsonschema:"required"`

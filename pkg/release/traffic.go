@@ -42,13 +42,17 @@ type Traffic struct {
 
 // Canary is one step, and the rest after an interval.
 type Canary struct {
-	Percent  Percent  `yaml:"percent" jsonschema:"required,exclusiveMinimum=0,exclusiveMaximum=100"`
+	// Share of the first step, in percent. Required.
+	Percent Percent `yaml:"percent" jsonschema:"required,minimum=0.1,exclusiveMaximum=100"`
+	// How long it lasts. Required.
 	Interval Duration `yaml:"interval" jsonschema:"required"`
 }
 
 // Linear is equal steps at equal intervals.
 type Linear struct {
-	Percent  Percent  `yaml:"percent" jsonschema:"required,exclusiveMinimum=0,maximum=100"`
+	// Share that each step adds, in percent. Required.
+	Percent Percent `yaml:"percent" jsonschema:"required,minimum=0.1,maximum=100"`
+	// How long each lasts. Required.
 	Interval Duration `yaml:"interval" jsonschema:"required"`
 }
 
