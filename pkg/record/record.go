@@ -1,0 +1,129 @@
+package record
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// How a release ended.
+const (
+	Succeeded  = "succeeded"
+	RolledBack = "rolled back"
+	Failed     = "failed" // it stopped where it stood; the record says why
+)
+
+// A Record is one release of a set.
+type Record struct {
+	Set        string    `json:"set"`
+	Generation int       `json:"generation"`
+	Execution  string    `json:"execution"` // the pipeline's
+	Commit     *Commit   `json:"commit,omitempty"`
+	Strategy   string    `json:"strategy"`
+	Started    time.Time `json:"started"`
+	// Expires is when the lock ends without a sign of life.
+	Expires  time.Time `json:"expires"`
+	Progress Progress  `json:"progress"`
+	// Images by service. They are left out of the parameter where they do not fit.
+	Images map[string]string `json:"images,omitempty"`
+	Steps  []Step            `json:"steps,omitempty"`
+
+	Ended   *time.Time `json:"ended,omitempty"`
+	Verdict string     `json:"verdict,omitempty"` // Succeeded, RolledBack or Failed
+	// Why is the evidence of a release that did not succeed.
+	Why string `json:"why,omitempty"`
+	// Exposed is how many requests green answered with production's traffic.
+	Exposed int64 `json:"exposed,omitempty"`
+	// Detected is when what took the release back was seen; Restored when
+	// production was back on blue.
+	Detected *time.Time `json:"detected,omitempty"`
+	Restored *time.Time `json:"restored,omitempty"`
+}
+
+// A Commit is what is released.
+type Commit struct {
+	ID      string    `json:"id"`
+	Author  string    `json:"author,omitempty"`
+	Message string    `json:"message,omitempty"`
+	At      time.Time `json:"at,omitzero"`
+}
+
+// Progress is how far production has moved. It is written before the routes are.
+type Progress struct {
+	// Move is the index of the move that is in force, or is being made; -1 before
+	// the first.
+	Move int `json:"move"`
+	// Settled says that every route was seen to have it; Since is when.
+	Settled bool      `json:"settled,omitempty"`
+	Since   time.Time `json:"since,omitzero"`
+	// Back says that production goes back to blue, and Why.
+	Back bool   `json:"back,omitempty"`
+	Why  string `json:"why,omitempty"`
+	// Approved is how many moves, from the first, somebody has let go on.
+	Approved int `json:"approved,omitempty"`
+}
+
+// A Step is a move that was made.
+type Step struct {
+	Weight float64   `json:"weight"` // in percent
+	At     time.Time `json:"at"`
+	Why    string    `json:"why,omitempty"` // of one that goes back
+}
+
+// Held says whether the release has the set's lock.
+func (r Record) Held(now time.Time) bool { return r.Ended == nil && now.Before(r.Expires) }
+
+// Limits of what is kept.
+const (
+	maxValue   = 4096 // bytes of a standard parameter
+	maxSteps   = 24
+	maxWhy     = 1024
+	maxMessage = 120
+)
+
+// encode writes the record as a parameter's value. What is too long is left out
+// in the order of its worth: images, steps in the middle, the commit's message.
+func (r Record) encode() (string, error) {
+	r.Why, r.Progress.Why = cut(r.Why, maxWhy), cut(r.Progress.Why, maxWhy)
+	if r.Ended != nil {
+		r.Progress.Why = "" // Why has it
+	}
+	if r.Commit != nil {
+		commit := *r.Commit
+		commit.Message, commit.Author = cut(commit.Message, maxMessage), cut(commit.Author, maxMessage)
+		r.Commit = &commit
+	}
+	for _, shorten := range []func(){
+		func() {},
+		func() { r.Images = nil },
+		func() {
+			if n := len(r.Steps); n > maxSteps {
+				r.Steps = append(r.Steps[:maxSteps/2:maxSteps/2], r.Steps[n-maxSteps/2:]...)
+			}
+		},
+		func() { r.Commit, r.Steps = nil, nil },
+		func() { r.Why, r.Progress.Why = cut(r.Why, maxWhy/4), cut(r.Progress.Why, maxWhy/4) }, // it is mostly escapes
+	} {
+		shorten()
+		text, err := json.Marshal(r)
+		if err != nil {
+			return "", fmt.Errorf("encode record of execution %s: %w", r.Execution, err)
+		}
+		if len(text) <= maxValue {
+			return string(text), nil
+		}
+	}
+	return "", fmt.Errorf("encode record of execution %s: it does not fit %d bytes", r.Execution, maxValue)
+}
+
+func cut(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	for at := range text {
+		if at > limit-len("…")-3 {
+			return text[:at] + "…"
+		}
+	}
+	return text
+}
