@@ -59,8 +59,8 @@ type Progress struct {
 	// Back says that production goes back to blue, and Why.
 	Back bool   `json:"back,omitempty"`
 	Why  string `json:"why,omitempty"`
-	// Approved is how many moves, from the first, somebody has let go on.
-	Approved int `json:"approved,omitempty"`
+	// Passed is the last point at which a hook was asked and had nothing against it.
+	Passed string `json:"passed,omitempty"`
 }
 
 // A Step is a move that was made.

@@ -1,0 +1,72 @@
+package rollout
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"cutover/pkg/record"
+	"cutover/pkg/release"
+)
+
+// What people read: one case a sentence.
+func TestDecide_SaysWhy(t *testing.T) {
+	t.Parallel()
+	healthy := Side{Healthy: 2, Desired: 2}
+	canary := Plan{
+		Moves:    []release.Move{{Weight: 100, Pause: 5 * time.Minute}, {Weight: 500, Approval: true}, {Weight: release.Whole, Pause: time.Minute}},
+		Deadline: 15 * time.Minute,
+	}
+	at := func(move int, settled bool, ago time.Duration) record.Progress {
+		return record.Progress{Move: move, Settled: settled, Since: epoch.Add(-ago)}
+	}
+	world := func(p record.Progress, shares ...release.Weight) World {
+		w := World{Now: epoch, Progress: p}
+		for i, share := range shares {
+			w.Pairs = append(w.Pairs, Pair{Name: []string{"web", "api"}[i], Share: share, Green: healthy, Blue: healthy})
+		}
+		return w
+	}
+	with := func(w World, change func(*World)) World { change(&w); return w }
+	ops := &record.Said{By: "ops", Reason: "numbers look odd"}
+	start := record.Progress{Move: -1}
+	for name, c := range map[string]struct {
+		world World
+		want  Decision
+	}{
+		"a fresh start notes the first move":         {world(start, 0, 0), Decision{Kind: Note, Progress: at(0, false, 0)}},
+		"an alarm that rings already keeps it still": {with(world(start, 0), func(w *World) { w.Bad = []string{"alarm shop-5xx is in ALARM"} }), Decision{Kind: Refuse, Why: "alarm shop-5xx is in ALARM"}},
+		"green without healthy targets is refused":   {with(world(start, 0), func(w *World) { w.Pairs[0].Green.Healthy = 0 }), Decision{Kind: Refuse, Why: "web: green has 0 healthy targets, needed for 10 % of the traffic are 1"}},
+		"traffic that nobody noted is refused":       {world(start, 100), Decision{Kind: Refuse, Why: "web: green already has 10 % of the traffic, and no release of this execution gave it"}},
+		"both services move together":                {world(at(0, false, 0), 0, 0), Decision{Kind: Write, Pairs: []int{0, 1}, Target: 100}},
+		"the one that is behind catches up":          {world(at(0, false, 0), 100, 0), Decision{Kind: Write, Pairs: []int{1}, Target: 100}},
+		"a move that is made is noted":               {world(at(0, false, time.Minute), 100, 100), Decision{Kind: Note, Progress: at(0, true, 0)}},
+		"a pause is waited for":                      {world(at(0, true, 2*time.Minute), 100), Decision{Kind: Wait, Why: "3m0s more at 10 %"}},
+		"after it the next move begins":              {world(at(0, true, 5*time.Minute), 100), Decision{Kind: Note, Progress: at(1, false, 0)}},
+		"too few requests hold a step":               {with(world(at(0, true, 5*time.Minute), 100), func(w *World) { w.Unsure = "12 of 100 requests" }), Decision{Kind: Wait, Why: "12 of 100 requests"}},
+		"promote skips all waiting":                  {with(world(at(0, true, 0), 100), func(w *World) { w.Promote, w.Unsure = ops, "few" }), Decision{Kind: Note, Progress: at(1, false, 0)}},
+		"an approval is waited for, for ever":        {world(at(1, true, 20*time.Hour), 500), Decision{Kind: Wait, Why: "somebody has to resume the release at 50 %"}},
+		"resume lets it go on":                       {with(world(at(1, true, time.Hour), 500), func(w *World) { w.Approved = 2; w.Now = epoch.Add(-50 * time.Minute) }), Decision{Kind: Note, Progress: record.Progress{Move: 2, Since: epoch.Add(-50 * time.Minute)}}},
+		"hold says who holds":                        {with(world(at(0, true, 2*time.Minute), 100), func(w *World) { w.Hold = ops }), Decision{Kind: Wait, Why: "held by ops (numbers look odd)"}},
+		"abort goes back":                            {with(world(at(0, true, time.Minute), 100), func(w *World) { w.Abort = ops }), Decision{Kind: Note, Progress: record.Progress{Move: 0, Settled: true, Since: epoch.Add(-time.Minute), Back: true, Why: "aborted by ops (numbers look odd)"}}},
+		"a green that falls ill goes back":           {with(world(at(2, true, 0), 1000), func(w *World) { w.Pairs[0].Green.Healthy = 1 }), Decision{Kind: Note, Progress: record.Progress{Move: 2, Settled: true, Since: epoch, Back: true, Why: "web: green has 1 healthy targets, needed for 100 % of the traffic are 2"}}},
+		"a blue that is worse keeps it where it is":  {with(world(at(2, true, 0), 1000), func(w *World) { w.Abort = ops; w.Pairs[0].Blue.Healthy = 0 }), Decision{Kind: Wait, Why: "aborted by ops (numbers look odd); but blue is worse, so nothing is moved: web: blue has 0 healthy targets of 2 tasks"}},
+		"weights reset by hand stop it":              {world(at(1, true, 0), 500, 250), Decision{Kind: Stop, Why: "someone else changed the production route: api: green has 25 % of the traffic, but this release gave it 50 %"}},
+		"production taken back by hand stops it":     {world(at(1, true, 0), 0, 0), Decision{Kind: Stop, Why: "production was moved back to blue by someone else after this execution had moved it to green"}},
+		"a foreign target group stops it":            {with(world(at(1, false, 0), 500), func(w *World) { w.Pairs[0].Foreign = "the route also forwards to tg-x" }), Decision{Kind: Stop, Why: "someone else changed the production route: web: the route also forwards to tg-x"}},
+		"no progress for too long goes back":         {with(world(at(1, false, 15*time.Minute), 500, 100), func(w *World) { w.Pairs[1].Green.Healthy = 0 }), Decision{Kind: Note, Progress: record.Progress{Move: 1, Since: epoch.Add(-15 * time.Minute), Back: true, Why: "no progress for 15m0s"}}},
+		"going back takes what was half written":     {world(record.Progress{Move: 1, Back: true, Why: "x"}, 500, 100), Decision{Kind: Write, Pairs: []int{0, 1}}},
+		"going back leaves what others wrote":        {world(record.Progress{Move: 1, Back: true, Why: "x"}, 0, 42), Decision{Kind: Stop, Why: "going back, because x; someone else changed the production route: api: green has 4.2 % of the traffic, which this release did not give it"}},
+		"back is back":                               {world(record.Progress{Move: 1, Back: true, Why: "x"}, 0, 0), Decision{Kind: Returned, Why: "x"}},
+		"the bake is waited for":                     {world(at(2, true, 20*time.Second), 1000), Decision{Kind: Wait, Why: "40s more at 100 %"}},
+		"after the bake it is done":                  {world(at(2, true, time.Minute), 1000), Decision{Kind: Shifted}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(c.want, Decide(c.world, canary)); diff != "" {
+				t.Errorf("decision (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
