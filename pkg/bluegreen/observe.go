@@ -31,22 +31,18 @@ type ECS interface {
 // everything about the world that keeps the pair from being released; the
 // pair is then filled as far as it could be read. err is a call that failed.
 func Observe(ctx context.Context, elbAPI ELB, ecsAPI ECS, p Params) (pair Pair, faults []string, err error) {
-	o := &observation{elb: elbAPI, ecs: ecsAPI, params: p}
-	for _, step := range []func(context.Context) error{o.balancer, o.listeners, o.services, o.routes, o.groups} {
-		if err := step(ctx); err != nil {
-			if len(o.faults) > 0 {
-				err = fmt.Errorf("%w; besides, %s", err, strings.Join(o.faults, "; "))
-			}
-			return o.pair, nil, err
-		}
+	seen, err := ObserveSet(ctx, elbAPI, ecsAPI, []Params{p}, false)
+	if err != nil {
+		return seen[0].Pair, nil, err
 	}
-	return o.pair, o.faults, nil
+	return seen[0].Pair, seen[0].Faults, nil
 }
 
 type observation struct {
-	elb    ELB
-	ecs    ECS
-	params Params
+	elb      ELB
+	ecs      ECS
+	params   Params
+	shifting bool // both sides may be live
 
 	pair             Pair
 	production, test *elbtypes.Listener // nil while not found
@@ -142,9 +138,7 @@ func (o *observation) services(ctx context.Context) error {
 		return fmt.Errorf("describe services %s of cluster %s: %w", strings.Join(p.Services, ", "), p.Cluster, err)
 	}
 	for n, asked := range p.Services {
-		i := slices.IndexFunc(out.Services, func(s ecstypes.Service) bool {
-			return str(s.ServiceArn) == asked || str(s.ServiceName) == serviceName(asked)
-		})
+		i := slices.IndexFunc(out.Services, func(s ecstypes.Service) bool { return names(s, asked) })
 		if i < 0 {
 			o.fault("service %q does not exist in cluster %q", asked, p.Cluster)
 			continue
@@ -289,7 +283,10 @@ func (o *observation) groups(ctx context.Context) error {
 	if err := o.health(ctx); err != nil {
 		return err
 	}
-	o.faults = slices.Concat(o.faults, p.foreignFaults("production", p.Production), p.foreignFaults("test", p.Test), p.weightFaults())
+	o.faults = append(o.faults, p.foreignFaults("test", p.Test)...)
+	if !o.shifting { // else what a release gave is compared with what there is
+		o.faults = slices.Concat(o.faults, p.foreignFaults("production", p.Production), p.weightFaults())
+	}
 	return nil
 }
 
