@@ -26,22 +26,24 @@ type Pair struct {
 	// Share is green's of the production route, in tenths of a percent, as far as
 	// the route forwards to the two sides and nothing else; Foreign says what it
 	// does instead.
-	Share   release.Weight
-	Foreign string
-	// Green.Unready says what keeps green from taking anything, besides the
-	// number of its healthy targets.
+	Share       release.Weight
+	Foreign     string
 	Green, Blue Side
 }
 
 // A Side is blue or green.
 type Side struct {
-	Healthy int
-	Desired int
+	Healthy int // targets
+	Desired int // tasks
+	// Unready says what keeps the side from taking more traffic, besides the
+	// number of its healthy targets: a deployment that is not complete. What it
+	// has already it may keep.
 	Unready []string
 }
 
-// works says whether a side can carry all of the traffic in an emergency: at
-// least half of its tasks, and one.
+// works says whether a side can keep what it has, or take all of the traffic in
+// an emergency: at least half of its tasks, and one, are healthy. To take more
+// from a side that works it needs as many as the plan asks for.
 func (s Side) works() bool { return s.Healthy >= max(1, (s.Desired+1)/2) }
 
 // A World is what a decision is made on.
@@ -202,9 +204,9 @@ func reasonsToGoBack(w World, plan Plan) string {
 		why = append(why, said("aborted", w.Abort))
 	}
 	why = append(why, w.Bad...)
-	if w.Progress.Settled {
-		if missing := unfit(w, plan, plan.share(w.Progress.Move)); missing != "" {
-			why = append(why, missing)
+	for _, p := range w.Pairs {
+		if p.Share > 0 && !p.Green.works() {
+			why = append(why, fmt.Sprintf("%s: green has %d healthy targets of %d tasks", p.Name, p.Green.Healthy, p.Green.Desired))
 		}
 	}
 	if !w.LastCall.IsZero() && !w.Now.Before(w.LastCall) {
@@ -233,7 +235,7 @@ func overdue(w World, plan Plan) string {
 	return fmt.Sprintf("no progress for %s", plan.Deadline)
 }
 
-// unfit says which green cannot carry a share.
+// unfit says which green cannot take a share that it does not have.
 func unfit(w World, plan Plan, share release.Weight) string {
 	var why []string
 	for _, p := range w.Pairs {
