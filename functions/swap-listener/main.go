@@ -7,8 +7,10 @@ import (
 	"os"
 
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"cutover/pkg/action/swaplistener"
 	"cutover/pkg/awsclient"
@@ -21,5 +23,6 @@ func main() {
 }
 
 func step(c *awsclient.Clients) job.Step[swaplistener.Params, swaplistener.State] {
-	return swaplistener.New(elb.NewFromConfig(c.Config()), ecs.NewFromConfig(c.Config())).Step
+	config := c.Config()
+	return swaplistener.New(elb.NewFromConfig(config), ecs.NewFromConfig(config), ssm.NewFromConfig(config), cloudwatch.NewFromConfig(config)).Step
 }

@@ -47,11 +47,8 @@ func (p Params) Faults() []string {
 	var faults []string
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
 
-	switch {
-	case p.Execution == "":
-		fault(`execution is missing: set it to "#{codepipeline.PipelineExecutionId}"`)
-	case len(p.Execution) > 128, !executionID.MatchString(p.Execution):
-		fault(`execution %q is not a pipeline execution id: set it to "#{codepipeline.PipelineExecutionId}"`, p.Execution)
+	if why := ExecutionFault(p.Execution); why != "" {
+		fault("%s", why)
 	}
 	if p.LoadBalancer == "" && !(p.namesProduction() && p.namesTest()) {
 		fault("loadBalancer is missing: name it, or name both routes by productionListenerArn or productionRuleArn and testListenerArn or testRuleArn")
@@ -70,6 +67,17 @@ func (p Params) Faults() []string {
 		fault("cluster is missing")
 	}
 	return append(faults, p.serviceFaults()...)
+}
+
+// ExecutionFault says what is wrong with a pipeline execution's id, if anything.
+func ExecutionFault(id string) string {
+	switch {
+	case id == "":
+		return `execution is missing: set it to "#{codepipeline.PipelineExecutionId}"`
+	case len(id) > 128, !executionID.MatchString(id):
+		return fmt.Sprintf(`execution %q is not a pipeline execution id: set it to "#{codepipeline.PipelineExecutionId}"`, id)
+	}
+	return ""
 }
 
 func (p Params) serviceFaults() []string {

@@ -9,19 +9,14 @@ import (
 	fake "cutover/pkg/bluegreen/bluegreentest"
 )
 
-const targetGroups = "arn:aws:elasticloadbalancing:us-east-1:111122223333:targetgroup/"
-
 // set adds pairs to a world, each on a rule of its own, and names them all.
 func set(w *fake.World, n int) []bluegreen.Params {
 	all := []bluegreen.Params{params()}
 	for i := 1; i < n; i++ {
 		name := fmt.Sprintf("s%d", i)
-		a, b := fmt.Sprintf("%s%s-a/%016d", targetGroups, name, i), fmt.Sprintf("%s%s-b/%016d", targetGroups, name, i)
-		w.Tags[a], w.Tags[b] = map[string]string{}, map[string]string{"cutover:execution": name}
-		w.AddService(name+"-a", "arn:aws:ecs:us-east-1:111122223333:service/main/"+name+"-a", a, "arn:aws:ecs:us-east-1:111122223333:task-definition/hello:1", 2)
-		w.AddService(name+"-b", "arn:aws:ecs:us-east-1:111122223333:service/main/"+name+"-b", b, "arn:aws:ecs:us-east-1:111122223333:task-definition/hello:1", 2)
-		w.AddRule(fake.Listener80, fmt.Sprintf("%s0%03d", fake.ProductionRule, i), fmt.Sprint(i), fake.Forward(a, 900, b, 100))
-		w.AddRule(fake.Listener8080, fmt.Sprintf("%s0%03d", fake.TestRule, i), fmt.Sprint(i), fake.Forward(b, 100))
+		a, b := w.AddPair(name)
+		w.Tags[b]["cutover:execution"] = name
+		w.Rules[fake.Listener80][0].Actions = fake.Forward(a, 900, b, 100)
 		p := params()
 		p.Services = []string{name + "-a", name + "-b"}
 		all = append(all, p)

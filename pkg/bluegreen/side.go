@@ -42,14 +42,9 @@ func (s Side) Primary() (ecstypes.Deployment, bool) {
 // count tasks; nothing if it could. An empty side is not ready, however
 // little is asked.
 func (s Side) Unready(count int) []string {
-	var why []string
 	desired, running := int(s.Service.DesiredCount), int(s.Service.RunningCount)
 	count = max(count, 1)
-	if primary, found := s.Primary(); !found {
-		why = append(why, fmt.Sprintf("service %s has no primary deployment", s.Name()))
-	} else if primary.RolloutState != ecstypes.DeploymentRolloutStateCompleted {
-		why = append(why, fmt.Sprintf("the deployment of service %s is %s%s", s.Name(), orNone(string(primary.RolloutState)), because(str(primary.RolloutStateReason))))
-	}
+	why := s.Incomplete()
 	if desired < count {
 		why = append(why, fmt.Sprintf("service %s has a desired count of %d, needed are %d", s.Name(), desired, count))
 	}
@@ -60,6 +55,18 @@ func (s Side) Unready(count int) []string {
 		why = append(why, fmt.Sprintf("target group %s has %s, needed are %d", GroupName(s.TargetGroup), s.Health, need))
 	}
 	return why
+}
+
+// Incomplete says what the side's deployment lacks to be complete.
+func (s Side) Incomplete() []string {
+	primary, found := s.Primary()
+	switch {
+	case !found:
+		return []string{fmt.Sprintf("service %s has no primary deployment", s.Name())}
+	case primary.RolloutState != ecstypes.DeploymentRolloutStateCompleted:
+		return []string{fmt.Sprintf("the deployment of service %s is %s%s", s.Name(), orNone(string(primary.RolloutState)), because(str(primary.RolloutStateReason)))}
+	}
+	return nil
 }
 
 // Health counts a target group's targets by state

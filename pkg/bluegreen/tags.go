@@ -28,16 +28,27 @@ const retired = "retired:"
 
 // Retired is the tag value of an execution whose release is over.
 func Retired(execution string) string {
-	if execution == "" || strings.HasPrefix(execution, retired) {
+	if execution == "" || strings.HasPrefix(execution, retired) || strings.HasPrefix(execution, rolledBack) {
 		return execution
 	}
 	return retired + execution
+}
+
+// rolledBack marks the execution whose release production was taken back from.
+const rolledBack = "rolled-back:"
+
+// RolledBack is the tag value of an execution that was taken back.
+func RolledBack(execution string) string {
+	return rolledBack + strings.TrimPrefix(execution, rolledBack)
 }
 
 // DescribeExecution names a TagExecution value for messages.
 func DescribeExecution(tag string) string {
 	if past, found := strings.CutPrefix(tag, retired); found {
 		return "the retired execution " + past
+	}
+	if past, found := strings.CutPrefix(tag, rolledBack); found {
+		return "execution " + past + ", which was rolled back"
 	}
 	return "execution " + tag
 }

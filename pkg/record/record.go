@@ -18,6 +18,8 @@ type Record struct {
 	Set        string    `json:"set"`
 	Generation int       `json:"generation"`
 	Execution  string    `json:"execution"` // the pipeline's
+	// Revision counts the writes of the record.
+	Revision int `json:"revision"`
 	Commit     *Commit   `json:"commit,omitempty"`
 	Strategy   string    `json:"strategy"`
 	Started    time.Time `json:"started"`

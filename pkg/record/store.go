@@ -124,8 +124,26 @@ func (s *Store) Acquire(ctx context.Context, now time.Time, r Record) (Record, e
 	}
 }
 
-// Put overwrites the record of a release, which must have the lock.
-func (s *Store) Put(ctx context.Context, r Record) error { return s.put(ctx, r, true) }
+// ErrStale says that a record was written by somebody else since it was read.
+var ErrStale = errors.New("another delivery of the same job has written the release's record")
+
+// Put overwrites the record of a release, which must have the lock, and returns
+// it as written. Its error is ErrStale if the record is not the one that r was
+// read as: a duplicate delivery of the same job is at work. Parameter Store
+// cannot compare and swap, so two that write in the same few milliseconds are
+// not told apart; the routes, which are read again before every write, are what
+// keeps those from doing harm.
+func (s *Store) Put(ctx context.Context, r Record) (Record, error) {
+	look, err := s.Read(ctx, r.Generation)
+	switch {
+	case err != nil:
+		return r, err
+	case !look.Found, look.Record.Revision != r.Revision:
+		return r, ErrStale
+	}
+	r.Revision++
+	return r, s.put(ctx, r, true)
+}
 
 func (s *Store) put(ctx context.Context, r Record, overwrite bool) error {
 	value, err := r.encode()

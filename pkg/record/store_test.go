@@ -38,8 +38,11 @@ func TestAcquire_OneReleaseAtATime(t *testing.T) {
 	}
 	ended := noon.Add(time.Minute)
 	first.Ended, first.Verdict = &ended, record.Succeeded
-	if err := s.Put(t.Context(), first); err != nil {
+	if _, err := s.Put(t.Context(), first); err != nil {
 		t.Fatal(err)
+	}
+	if _, err := s.Put(t.Context(), first); !errors.Is(err, record.ErrStale) {
+		t.Errorf("an old copy of it: got error %v, want %v", err, record.ErrStale)
 	}
 	second, err := s.Acquire(t.Context(), ended, release("b", time.Hour))
 	if err != nil || second.Generation != 2 {
@@ -161,7 +164,7 @@ func TestPut_FitsAParameterWhateverItHolds(t *testing.T) {
 		r.Why = strings.Repeat(rapid.SampledFrom([]string{"ü", "\x01", "<", "\""}).Draw(t, "letter"), rapid.IntRange(0, 5000).Draw(t, "why"))
 		r.Progress.Why = r.Why
 		r.Commit = &record.Commit{ID: strings.Repeat("a", 40), Message: strings.Repeat("m", 1000)}
-		if err := s.Put(t.Context(), r); err != nil {
+		if _, err := s.Put(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
 		if n := len(p.Values()["/cutover/shop/releases/000001"]); n > 4096 {
@@ -183,7 +186,7 @@ func TestPrune_KeepsTheNewest(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.Ended = &noon
-		if err := s.Put(t.Context(), r); err != nil {
+		if _, err := s.Put(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -16,6 +16,8 @@ type State struct {
 	// Moved is set once production was seen on green: if it is not there any
 	// more, someone else took it back.
 	Moved bool `json:"moved,omitempty"`
+	// Generation is that of a release set's record.
+	Generation int `json:"generation,omitempty"`
 }
 
 // A Kind is what is to be done with a pair; of several pairs the ones that are

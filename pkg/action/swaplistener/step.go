@@ -11,6 +11,7 @@ import (
 
 	"cutover/pkg/bluegreen"
 	"cutover/pkg/job"
+	"cutover/pkg/record"
 )
 
 // ELB is what the action calls of Elastic Load Balancing.
@@ -22,15 +23,22 @@ type ELB interface {
 
 // An Action swaps listeners with the given clients.
 type Action struct {
-	elb ELB
-	ecs bluegreen.ECS
+	elb        ELB
+	ecs        bluegreen.ECS
+	ssm        record.API
+	cloudwatch CloudWatch
 }
 
 // New makes the action; its [Action.Step] is what pkg/job runs.
-func New(elb ELB, ecs bluegreen.ECS) *Action { return &Action{elb: elb, ecs: ecs} }
+func New(elb ELB, ecs bluegreen.ECS, ssm record.API, cloudwatch CloudWatch) *Action {
+	return &Action{elb: elb, ecs: ecs, ssm: ssm, cloudwatch: cloudwatch}
+}
 
 // Step moves the swap forward by at most one change.
 func (a *Action) Step(ctx context.Context, j job.Job[Params], s State) (job.Result[State], error) {
+	if j.Params.Release != "" {
+		return a.stepSet(ctx, j, s, j.ReadInput)
+	}
 	w, err := a.observe(ctx, j)
 	if err != nil {
 		return job.Result[State]{}, err

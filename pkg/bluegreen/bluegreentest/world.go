@@ -156,6 +156,20 @@ func (w *World) AddService(name, arn, group, taskDefinition string, count int32)
 	w.SetHealth(group, int(count), 0)
 }
 
+// AddPair adds a pair, NAME-a and NAME-b, on a rule of its own on both listeners:
+// a live, b idle on the test route, two tasks each. It returns the target groups.
+func (w *World) AddPair(name string) (a, b string) {
+	n := len(w.Services)
+	a, b = fmt.Sprintf("%stargetgroup/%s-a/%016d", prefix, name, n), fmt.Sprintf("%stargetgroup/%s-b/%016d", prefix, name, n)
+	w.Tags[a], w.Tags[b] = map[string]string{}, map[string]string{}
+	for side, group := range map[string]string{"-a": a, "-b": b} {
+		w.AddService(name+side, "arn:aws:ecs:us-east-1:111122223333:service/main/"+name+side, group, taskDefinition+"hello:1", 2)
+	}
+	w.AddRule(Listener80, fmt.Sprintf("%s%04d", ProductionRule, n), fmt.Sprint(n), Forward(a, 100, b, 0))
+	w.AddRule(Listener8080, fmt.Sprintf("%s%04d", TestRule, n), fmt.Sprint(n), Forward(b, 100))
+	return a, b
+}
+
 // SetHealth puts healthy and other (still initial) targets into a group.
 func (w *World) SetHealth(group string, healthy, initial int) {
 	w.Targets[group] = nil

@@ -20,6 +20,9 @@ type Parameters struct {
 	// Before is called before each call takes effect, by its operation's name;
 	// its error is the call's. Nil lets all pass.
 	Before func(operation string) error
+	// After is called after a call took effect; its error is that of an answer
+	// that was lost.
+	After func(operation string) error
 
 	mu     sync.Mutex
 	values map[string]string
@@ -46,11 +49,14 @@ func (p *Parameters) setLocked(name, value string) {
 	p.values[name] = value
 }
 
-func (p *Parameters) before(operation string) error {
-	if p.Before == nil {
+func (p *Parameters) before(operation string) error { return around(p.Before, operation) }
+func (p *Parameters) after(operation string) error  { return around(p.After, operation) }
+
+func around(f func(string) error, operation string) error {
+	if f == nil {
 		return nil
 	}
-	return p.Before(operation)
+	return f(operation)
 }
 
 // GetParameters implements record.API.
@@ -66,7 +72,7 @@ func (p *Parameters) GetParameters(_ context.Context, in *ssm.GetParametersInput
 			out.InvalidParameters = append(out.InvalidParameters, name)
 		}
 	}
-	return out, nil
+	return out, p.after("GetParameters")
 }
 
 // GetParametersByPath implements record.API, ten a page as AWS's most.
@@ -95,7 +101,7 @@ func (p *Parameters) GetParametersByPath(_ context.Context, in *ssm.GetParameter
 		value := values[name]
 		out.Parameters = append(out.Parameters, types.Parameter{Name: &name, Value: &value})
 	}
-	return out, nil
+	return out, p.after("GetParametersByPath")
 }
 
 // PutParameter implements record.API.
@@ -109,7 +115,7 @@ func (p *Parameters) PutParameter(_ context.Context, in *ssm.PutParameterInput, 
 		return nil, &types.ParameterAlreadyExists{}
 	}
 	p.setLocked(*in.Name, *in.Value)
-	return &ssm.PutParameterOutput{}, nil
+	return &ssm.PutParameterOutput{}, p.after("PutParameter")
 }
 
 // DeleteParameters implements record.API.
@@ -122,5 +128,5 @@ func (p *Parameters) DeleteParameters(_ context.Context, in *ssm.DeleteParameter
 	for _, name := range in.Names {
 		delete(p.values, name)
 	}
-	return &ssm.DeleteParametersOutput{}, nil
+	return &ssm.DeleteParametersOutput{}, p.after("DeleteParameters")
 }
