@@ -4,7 +4,14 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-FUNCTIONS := DeployGreenFunction SwapListenerFunction
+# Everything is compiled in the same way, so that what the functions, the command
+# and the tests have in common, the SDK's large clients above all, is compiled once.
+export CGO_ENABLED ?= 0
+ifeq (,$(findstring -trimpath,$(GOFLAGS)))
+export GOFLAGS := $(strip $(GOFLAGS) -trimpath)
+endif
+
+FUNCTIONS := BuildGoldenAMIFunction DeployGreenFunction DeploymentGroupFunction SwapListenerFunction
 TEMPLATES := template.yaml $(wildcard infra/*.yaml)
 EXAMPLES := $(patsubst %/go.mod,%,$(wildcard examples/*/go.mod))
 
@@ -49,8 +56,8 @@ lint: ## Check the format, the code and the templates
 # The whole-pipeline tests are left out: they are the other packages' code again,
 # on a clock that moves in one goroutine.
 race: ## Run the packages' tests with the race detector
-	go test -race $$(go list ./... | grep -v -e /acceptance$$ -e /bench -e /rules$$)
-	@for example in $(EXAMPLES); do (set -x; cd $$example && go test -race ./...); done
+	CGO_ENABLED=1 go test -race $$(go list ./... | grep -v -e /acceptance$$ -e /bench -e /rules$$)
+	@for example in $(EXAMPLES); do (set -x; cd $$example && CGO_ENABLED=1 go test -race ./...); done
 
 matrix: build ## Run the crash matrix, retries and rollback with the real binaries, as processes
 	CUTOVER_BINARIES=$(CURDIR)/build go test -count=1 -timeout 20m -v -run 'TestCrashMatrix|TestRetry|TestRollback' ./pkg/acceptance | grep -v -e '^=== ' -e '^ *--- PASS'
@@ -100,13 +107,19 @@ clean: ## Remove what was built
 
 # `sam build` calls these, by the functions' logical ids. The same source and
 # toolchain make the same file, whatever the machine.
-build-function = CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH) go build -trimpath -buildvcs=false \
+build-function = GOOS=linux GOARCH=$(GOARCH) go build -buildvcs=false \
   -tags lambda.norpc -ldflags '-s -w -buildid=' -o $(ARTIFACTS_DIR)/bootstrap
 
 .PHONY: $(FUNCTIONS:%=build-%) build-BenchHello
 
+build-BuildGoldenAMIFunction:
+	$(build-function) ./functions/build-golden-ami
+
 build-DeployGreenFunction:
 	$(build-function) ./functions/deploy-green
+
+build-DeploymentGroupFunction:
+	$(build-function) ./functions/deployment-group
 
 build-SwapListenerFunction:
 	$(build-function) ./functions/swap-listener

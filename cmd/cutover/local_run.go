@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/term"
@@ -16,7 +16,7 @@ import (
 	"cutover/cmd/cutover/internal/watch"
 )
 
-// runCommand releases two versions of the example under load.
+// runCommand releases two versions of each pipeline's example under load.
 type runCommand struct {
 	localFlags
 	JSON    bool          `help:"Print JSON lines instead of text, the summary last."`
@@ -65,44 +65,66 @@ func (c *runCommand) display(stop context.CancelFunc) show.Display {
 	return show.NewLines(os.Stdout)
 }
 
-// release starts everything, releases both versions and sums up.
+// release starts everything, releases both versions through each pipeline, all
+// at the same time, and sums up.
 func (c *runCommand) release(ctx context.Context, display show.Display) (summary show.Summary, err error) {
 	site, err := c.start(ctx, display.Note)
 	if err != nil {
 		return summary, err
 	}
 	defer func() { err = errors.Join(err, site.Close()) }()
+	summary.Pipelines = make([]show.Pipeline, len(site.pipelines))
+	faults := make([]error, len(site.pipelines))
+	var all sync.WaitGroup
+	for i, p := range site.pipelines {
+		all.Go(func() {
+			report := &summary.Pipelines[i]
+			report.Name = p.example
+			if err := c.releaseBoth(ctx, p, display, report); err != nil {
+				faults[i] = fmt.Errorf("%s: %w", p.example, err)
+			}
+		})
+	}
+	all.Wait()
+	return summary, errors.Join(faults...)
+}
 
-	if err := c.releaseVersion(ctx, site, display, "1", &summary); err != nil {
-		return summary, err
+// releaseBoth releases the first version, and the second one under traffic.
+func (c *runCommand) releaseBoth(ctx context.Context, p *pipeline, display show.Display, report *show.Pipeline) error {
+	if err := c.releaseVersion(ctx, p, display, "1", report); err != nil {
+		return err
 	}
-	stream := load.Start(ctx, load.Config{
-		URL: site.productionURL, Rate: c.Rate,
-		Version: func(r *http.Response) string { return r.Header.Get("X-Version") },
-	})
-	stopTraffic := showTraffic(display, stream)
-	err = c.releaseVersion(ctx, site, display, "2", &summary)
-	if err == nil {
-		err = c.settle(ctx, stream)
-	}
+	stream := load.Start(ctx, load.Config{URL: p.urls[80], Rate: c.Rate, Version: p.version})
+	stopTraffic := showTraffic(display, p.example, stream)
+	err := func() error {
+		if p.between != nil {
+			if err := p.between(ctx, p, display.Note); err != nil {
+				return err
+			}
+		}
+		if err := c.releaseVersion(ctx, p, display, "2", report); err != nil {
+			return err
+		}
+		return c.settle(ctx, stream)
+	}()
 	stopTraffic()
-	summary.Traffic = stream.Stop()
+	report.Traffic = stream.Stop()
 	if err != nil {
-		return summary, err
+		return err
 	}
-	if summary.LiveSide, err = site.liveSide(ctx); err != nil {
-		return summary, err
+	if report.Live, err = p.production(ctx, p); err != nil {
+		return err
 	}
-	return summary, verdict(summary)
+	return verdict(report.Traffic)
 }
 
 // settle lets traffic go on a little after the last release, so that what breaks
-// just after a swap is seen too.
+// just after a shift is seen too.
 func (c *runCommand) settle(ctx context.Context, stream *load.Stream) error {
-	before := stream.Report().Answered["2"]
+	before := answeredBy(stream.Report(), "2")
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
-	for stream.Report().Answered["2"] < before+2*c.Rate {
+	for answeredBy(stream.Report(), "2") < before+2*c.Rate {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -115,13 +137,24 @@ func (c *runCommand) settle(ctx context.Context, stream *load.Stream) error {
 	return nil
 }
 
-func verdict(s show.Summary) error {
+// answeredBy counts the answers of a version, whatever it ran on.
+func answeredBy(r load.Report, version string) int {
+	n := 0
+	for label, count := range r.Answered {
+		if label == version || strings.HasPrefix(label, version+" ") {
+			n += count
+		}
+	}
+	return n
+}
+
+func verdict(traffic load.Report) error {
 	var faults []string
-	if s.Traffic.Failed > 0 {
-		faults = append(faults, fmt.Sprintf("%d of %d requests failed", s.Traffic.Failed, s.Traffic.Sent))
+	if traffic.Failed > 0 {
+		faults = append(faults, fmt.Sprintf("%d of %d requests failed", traffic.Failed, traffic.Sent))
 	}
 	for _, version := range []string{"1", "2"} {
-		if s.Traffic.Answered[version] == 0 {
+		if answeredBy(traffic, version) == 0 {
 			faults = append(faults, fmt.Sprintf("version %s answered no request", version))
 		}
 	}
@@ -132,16 +165,16 @@ func verdict(s show.Summary) error {
 }
 
 // releaseVersion pushes a version and follows its execution to the end.
-func (c *runCommand) releaseVersion(ctx context.Context, site *site, display show.Display, version string, summary *show.Summary) error {
+func (c *runCommand) releaseVersion(ctx context.Context, p *pipeline, display show.Display, version string, report *show.Pipeline) error {
 	began := time.Now()
-	display.Note("pushing version " + version + " of " + c.app())
-	commit, err := site.push(ctx, version)
+	display.Note("pushing version " + version + " of " + p.directory())
+	commit, err := p.push(ctx, version)
 	if err != nil {
 		return err
 	}
 	watcher := &watch.Watcher{
-		Client: site.pipelines, Pipeline: site.pipeline, Approve: true,
-		Seen: func(e watch.Execution) { display.Execution(version, e) },
+		Client: p.client, Pipeline: p.outputs["PipelineName"], Approve: true,
+		Seen: func(e watch.Execution) { display.Execution(show.Release{Pipeline: p.example, Version: version}, e) },
 	}
 	id, err := watcher.Started(ctx, commit)
 	if err != nil {
@@ -151,7 +184,7 @@ func (c *runCommand) releaseVersion(ctx context.Context, site *site, display sho
 	if err != nil {
 		return fmt.Errorf("follow the release of version %s: %w", version, err)
 	}
-	summary.Executions = append(summary.Executions, show.Ended{
+	report.Executions = append(report.Executions, show.Ended{
 		Version: version, ID: id, Status: e.Status, Seconds: time.Since(began).Seconds(),
 	})
 	if e.Status != "Succeeded" {
@@ -170,7 +203,7 @@ func firstError(e watch.Execution) string {
 }
 
 // showTraffic presents the stream's rates every second until it is stopped.
-func showTraffic(display show.Display, stream *load.Stream) (stop func()) {
+func showTraffic(display show.Display, pipeline string, stream *load.Stream) (stop func()) {
 	quit, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -181,7 +214,8 @@ func showTraffic(display show.Display, stream *load.Stream) (stop func()) {
 			case <-quit:
 				return
 			case <-ticker.C:
-				display.Traffic(stream.Rates())
+				answered, failed := stream.Rates()
+				display.Traffic(pipeline, answered, failed)
 			}
 		}
 	}()

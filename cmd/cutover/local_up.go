@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -39,21 +41,36 @@ func (c *upCommand) explain(s *site) {
 		fmt.Println("  export " + variable)
 	}
 	fmt.Println()
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	for _, row := range [][2]string{
-		{"release", "cd $(mktemp -d) && cp -R " + quoted(absolute(c.app())) + "/. . && git init -qb main && git add -A && git commit -qm 'Say hello' && git push " + s.outputs["CloneUrlHttp"] + " main"},
-		{"watch", "aws codepipeline get-pipeline-state --name " + s.pipeline},
-		{"approve", "aws codepipeline put-approval-result --pipeline-name " + s.pipeline + " --stage-name Release --action-name Approve --result status=Approved,summary=ok --token TOKEN"},
-		{"retry", "aws codepipeline retry-stage-execution --pipeline-name " + s.pipeline + " --stage-name Release --retry-mode FAILED_ACTIONS --pipeline-execution-id ID"},
-		{"roll back", "aws codepipeline rollback-stage --pipeline-name " + s.pipeline + " --stage-name Release --target-pipeline-execution-id ID"},
-		{"production", "curl " + s.productionURL},
-		{"test", "curl " + s.testURL},
-		{"git", s.outputs["CloneUrlHttp"]},
-	} {
-		fmt.Fprintf(w, "  %s\t%s\n", row[0], row[1])
+	for _, p := range s.pipelines {
+		fmt.Printf("Pipeline %s, of examples/%s:\n\n", p.outputs["PipelineName"], p.example)
+		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+		for _, row := range p.commands() {
+			fmt.Fprintf(w, "  %s\t%s\n", row[0], row[1])
+		}
+		w.Flush()
+		fmt.Println()
 	}
-	w.Flush()
-	fmt.Printf("\nCtrl-C stops everything it started.\n")
+	fmt.Printf("Ctrl-C stops everything it started.\n")
+}
+
+// commands are what to try with a pipeline.
+func (p *pipeline) commands() [][2]string {
+	name := " --pipeline-name " + p.outputs["PipelineName"] + " --stage-name " + p.stage
+	rows := [][2]string{
+		{"release", "cd $(mktemp -d) && cp -R " + quoted(absolute(p.directory())) + "/. . && git init -qb main && git add -A && git commit -qm 'Say hello' && git push " + p.outputs["CloneUrlHttp"] + " main"},
+		{"watch", "aws codepipeline get-pipeline-state --name " + p.outputs["PipelineName"]},
+	}
+	if p.approval != "" {
+		rows = append(rows, [2]string{"approve", "aws codepipeline put-approval-result" + name + " --action-name " + p.approval + " --result status=Approved,summary=ok --token TOKEN"})
+	}
+	rows = append(rows, [][2]string{
+		{"retry", "aws codepipeline retry-stage-execution" + name + " --retry-mode FAILED_ACTIONS --pipeline-execution-id ID"},
+		{"roll back", "aws codepipeline rollback-stage" + name + " --target-pipeline-execution-id ID"},
+	}...)
+	for _, port := range slices.Sorted(maps.Keys(p.ports)) {
+		rows = append(rows, [2]string{p.ports[port], "curl " + p.urls[port]})
+	}
+	return append(rows, [2]string{"git", p.outputs["CloneUrlHttp"]})
 }
 
 func quoted(path string) string { return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'" }

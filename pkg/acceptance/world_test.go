@@ -20,10 +20,12 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/codepipeline"
 	"github.com/aws/aws-sdk-go-v2/service/codepipeline/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"cutover/pkg/action/deploygreen"
 	"cutover/pkg/action/swaplistener"
@@ -126,7 +128,7 @@ var functions = map[string]func(log io.Writer, env map[string]string) lambda.Han
 	"SwapListenerFunction": func(log io.Writer, env map[string]string) lambda.Handler {
 		clients, config := wire("SwapListener", log, env)
 		api := clients.Config()
-		return job.NewHandler(config, swaplistener.New(elb.NewFromConfig(api), ecs.NewFromConfig(api)).Step)
+		return job.NewHandler(config, swaplistener.New(elb.NewFromConfig(api), ecs.NewFromConfig(api), ssm.NewFromConfig(api), cloudwatch.NewFromConfig(api)).Step)
 	},
 }
 

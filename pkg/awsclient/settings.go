@@ -48,7 +48,7 @@ type Settings struct {
 }
 
 // services are the SDK ids whose own endpoint variables are read.
-var services = [...]string{"CloudWatch", "CodePipeline", "ECS", "Elastic Load Balancing v2", "S3"}
+var services = [...]string{"Auto Scaling", "CloudWatch", "CodeDeploy", "CodePipeline", "EC2", "ECS", "Elastic Load Balancing v2", "S3", "SSM"}
 
 // FromEnvironment reads the settings from variables, with os.LookupEnv as the
 // usual lookup.

@@ -26,11 +26,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"cutover/pkg/localaws/alb"
+	"cutover/pkg/localaws/automation"
+	"cutover/pkg/localaws/autoscaling"
 	"cutover/pkg/localaws/clock"
 	"cutover/pkg/localaws/cloudformation"
 	"cutover/pkg/localaws/cloudwatch"
 	"cutover/pkg/localaws/codebuild"
 	"cutover/pkg/localaws/codecommit"
+	"cutover/pkg/localaws/codedeploy"
 	"cutover/pkg/localaws/codepipeline"
 	"cutover/pkg/localaws/ec2"
 	"cutover/pkg/localaws/ecr"
@@ -41,8 +44,11 @@ import (
 	"cutover/pkg/localaws/iam"
 	"cutover/pkg/localaws/lambda"
 	"cutover/pkg/localaws/logs"
+	"cutover/pkg/localaws/machine"
 	"cutover/pkg/localaws/resource"
 	"cutover/pkg/localaws/s3"
+	"cutover/pkg/localaws/sns"
+	"cutover/pkg/localaws/ssm"
 	"cutover/pkg/localaws/sts"
 	"cutover/pkg/localaws/wire"
 	"cutover/pkg/localaws/workload"
@@ -79,6 +85,11 @@ type Config struct {
 	Builds codepipeline.Builds
 	// Repositories gives pipelines their sources; nil means CodeCommit.
 	Repositories codepipeline.Repositories
+	// ImageFate decides what becomes of images of an instance; nil means that they
+	// become available. See package ec2.
+	ImageFate func(instanceID string) (state, reason string)
+	// NoLaunchConfigurations makes the account too new to create any.
+	NoLaunchConfigurations bool
 	// Observe hears of every call right after it was carried out.
 	Observe func(endpoint.Call)
 	Logger  *slog.Logger
@@ -91,10 +102,12 @@ type Cloud struct {
 	Calls  *endpoint.Calls
 
 	Endpoint       *endpoint.Endpoint
+	AutoScaling    *autoscaling.Service
 	CloudFormation *cloudformation.Service
 	CloudWatch     *cloudwatch.Service
 	CodeBuild      *codebuild.Service
 	CodeCommit     *codecommit.Service
+	CodeDeploy     *codedeploy.Service
 	CodePipeline   *codepipeline.Service
 	EC2            *ec2.Service
 	ECR            *ecr.Service
@@ -105,19 +118,23 @@ type Cloud struct {
 	Lambda         *lambda.Service
 	Logs           *logs.Service
 	S3             *s3.Service
+	SNS            *sns.Service
+	SSM            *ssm.Service
 	STS            *sts.Service
 	XRay           *xray.Service
 
-	config    Config
-	dir       string
-	ownDir    bool
-	runner    workload.Runner
-	balancers *alb.Proxy
-	listener  net.Listener
-	server    *http.Server
-	served    chan struct{}
-	closing   sync.Once
-	closed    error
+	config      Config
+	dir         string
+	ownDir      bool
+	runner      workload.Runner
+	machines    *machine.Fleet
+	automations *automation.Engine
+	balancers   *alb.Proxy
+	listener    net.Listener
+	server      *http.Server
+	served      chan struct{}
+	closing     sync.Once
+	closed      error
 }
 
 // New starts an embedded AWS. Close ends it.
@@ -160,7 +177,7 @@ func New(config Config) (_ *Cloud, err error) {
 }
 
 // The directories below a cloud's own.
-var directories = []string{"repositories", "builds", "images", "functions"}
+var directories = []string{"repositories", "builds", "images", "functions", "machines"}
 
 func (c *Cloud) makeDirectories() (err error) {
 	if c.dir == "" {
@@ -184,16 +201,18 @@ func (c *Cloud) compose() (err error) {
 	c.STS = sts.New(sts.Config{IAM: c.IAM})
 	c.Logs = logs.New(logs.Config{Clock: c.Clock})
 	c.S3 = s3.New(c.Clock)
-	c.EC2 = ec2.New(ec2.Config{Region: Region, Account: Account})
 	c.ECR = ecr.New(ecr.Config{Clock: c.Clock, Region: Region, Account: Account, Host: c.Host})
-	c.CloudWatch = cloudwatch.New(cloudwatch.Config{Clock: c.Clock, IAM: c.IAM, Logger: logger})
+	c.CloudWatch = cloudwatch.New(cloudwatch.Config{Clock: c.Clock, IAM: c.IAM, Actions: actions{c}, Events: bus{c}, Logger: logger})
+	if err := c.composeInstances(); err != nil {
+		return err
+	}
 	if c.XRay, err = xray.New(xray.Config{Logger: logger}); err != nil {
 		return err
 	}
-	c.balancers = alb.New(alb.Config{Clock: c.Clock, Metrics: balancerMetrics{c.CloudWatch, logger}, Logger: logger})
+	c.balancers = alb.New(alb.Config{Clock: c.Clock, Metrics: balancerMetrics{c.CloudWatch, logger}, Locate: c.EC2.Address, Logger: logger})
 	c.ELBV2 = elbv2.New(elbv2.Config{
 		Clock: c.Clock, Region: Region, Account: Account, Logger: logger, Plane: c.balancers,
-		Address: c.config.ListenerAddress, Subnet: c.EC2.Subnet,
+		Address: c.config.ListenerAddress, Subnet: c.EC2.Subnet, Running: c.runs,
 	})
 	c.ECS = ecs.New(ecs.Config{
 		Clock: c.Clock, Region: Region, Account: Account, Logger: logger,
@@ -208,13 +227,14 @@ func (c *Cloud) compose() (err error) {
 		Clock: c.Clock, Region: Region, Account: Account, Logger: logger, Dir: filepath.Join(c.dir, "builds"),
 		Endpoint: c.URL, Environment: c.config.BuildEnvironment, Assume: c.assumeForBuild, Log: c.Logs.Put,
 	})
+	c.composeFleet()
 	// CodeCommit tells EventBridge, which starts pipelines, which read CodeCommit.
 	c.CodeCommit = codecommit.New(codecommit.Config{
 		Clock: c.Clock, Region: Region, Account: Account, Dir: filepath.Join(c.dir, "repositories"), Host: c.Host, Events: bus{c},
 	})
 	c.CodePipeline = codepipeline.New(codepipeline.Config{
 		Clock: c.Clock, Region: Region, Account: Account, Logger: logger,
-		Objects: c.S3, Functions: c.Lambda, Builds: c.builds(), Repositories: c.repositories(),
+		Objects: c.S3, Functions: c.Lambda, Builds: c.builds(), Repositories: c.repositories(), Deployments: deployments{c.CodeDeploy},
 		Roles: roles{c.IAM}, Events: bus{c},
 	})
 	c.Events = events.New(events.Config{
@@ -222,15 +242,62 @@ func (c *Cloud) compose() (err error) {
 	})
 	c.CloudFormation = cloudformation.New(cloudformation.Config{
 		Clock: c.Clock, Objects: c.S3, AccountID: Account, Region: Region, Logger: logger, Types: c.types(),
+		Parameters: parameters{c.SSM}, Functions: customFunctions{c.Lambda}, URL: c.URL,
 	})
 	return nil
 }
 
+// composeInstances makes EC2 and the inside of its instances.
+func (c *Cloud) composeInstances() (err error) {
+	if c.machines, err = machine.New(machine.Config{
+		Clock: c.Clock, Dir: filepath.Join(c.dir, "machines"), Runner: c.runner, Environment: c.machineEnvironment, Logger: c.config.Logger,
+	}); err != nil {
+		return err
+	}
+	c.EC2 = ec2.New(ec2.Config{
+		Clock: c.Clock, Region: Region, Account: Account, Logger: c.config.Logger,
+		Machines: machines{c.machines}, Profiles: profiles{c}, ImageFate: c.config.ImageFate,
+		Parameter: func(name string) (string, bool) { return c.SSM.ParameterValue(name) }, Allowed: c.IAM.Allowed,
+	})
+	return nil
+}
+
+// runs says whether an instance runs.
+func (c *Cloud) runs(id string) bool {
+	i, ok := c.EC2.Instance(id)
+	return ok && i.State == "running"
+}
+
+// composeFleet makes the services that bake images and deploy to instances.
+func (c *Cloud) composeFleet() {
+	logger := c.config.Logger
+	c.SNS = sns.New(sns.Config{Clock: c.Clock, Region: Region, Account: Account, Functions: c.Lambda, Logger: logger})
+	c.automations = automation.New(automation.Config{
+		Clock: c.Clock, Region: Region, Account: Account, AWS: c.automationConfig, Logger: logger,
+		Changed: func(e automation.Execution) { c.SSM.AutomationChanged(e) },
+	})
+	c.SSM = ssm.New(ssm.Config{
+		Clock: c.Clock, Region: Region, Account: Account, Logger: logger, PublicImages: c.EC2.PublicImages, Images: images{c.EC2},
+		Instances: managed{c}, Events: bus{c}, Roles: assumable{c}, Automations: c.automations,
+	})
+	c.AutoScaling = autoscaling.New(autoscaling.Config{
+		Clock: c.Clock, Region: Region, Account: Account, Logger: logger, Instances: instances{c.EC2, profiles{c}},
+		TargetGroups: targetGroups{c.ELBV2}, Topics: c.SNS, Events: bus{c}, Alarms: c.CloudWatch, Subnet: c.EC2.Subnet,
+		NoLaunchConfigurations: c.config.NoLaunchConfigurations,
+	})
+	c.CodeDeploy = codedeploy.New(codedeploy.Config{
+		Clock: c.Clock, Region: Region, Account: Account, Logger: logger, Groups: scalingGroups{c.AutoScaling}, TargetGroups: targetGroups{c.ELBV2},
+		Instances: managed{c}, Objects: c.S3, Alarms: c.CloudWatch, Topics: c.SNS, Events: bus{c}, Roles: roles{c.IAM},
+	})
+}
+
 func (c *Cloud) types() []resource.Type {
 	return slices.Concat(
-		c.CloudWatch.Resources(), c.CodeBuild.Resources(), c.CodeCommit.Resources(), c.CodePipeline.Resources(),
+		c.AutoScaling.Resources(), c.CloudWatch.Resources(), c.CodeBuild.Resources(), c.CodeCommit.Resources(),
+		c.CodeDeploy.Resources(), c.CodePipeline.Resources(),
 		c.EC2.Resources(), c.ECR.Resources(), c.ECS.Resources(), c.ELBV2.Resources(), c.Events.Resources(),
 		c.IAM.Resources(), c.Lambda.Resources(), c.Logs.Resources(), c.S3.Resources(),
+		c.SNS.Resources(), c.SSM.Resources(),
 	)
 }
 
@@ -241,14 +308,18 @@ func (c *Cloud) serve() {
 		Kill: c.Lambda.Kill, Dead: c.Lambda.Dead,
 	})
 	for _, s := range []interface{ Wire() wire.Service }{
-		c.CloudFormation, c.CloudWatch, c.CodeBuild, c.CodeCommit, c.CodePipeline, c.EC2, c.ECR, c.ECS,
-		c.ELBV2, c.Events, c.IAM, c.Lambda, c.Logs, c.STS, c.XRay,
+		c.AutoScaling, c.CloudFormation, c.CloudWatch, c.CodeBuild, c.CodeCommit, c.CodeDeploy, c.CodePipeline,
+		c.EC2, c.ECR, c.ECS, c.ELBV2, c.Events, c.IAM, c.Lambda, c.Logs, c.SNS, c.SSM, c.STS, c.XRay,
 	} {
 		c.Endpoint.Add(s.Wire())
 	}
 	c.Endpoint.AddObjects("s3", c.S3)
 	c.Endpoint.AddUnsigned("/v2/", c.ECR)
 	c.Endpoint.AddUnsigned(codecommit.Prefix, c.CodeCommit)
+	c.Endpoint.AddUnsigned(cloudformation.ResponsePrefix, c.CloudFormation.Responses())
+	for _, prefix := range ec2.MetadataPrefixes {
+		c.Endpoint.AddUnsigned(prefix, c.EC2.Metadata())
+	}
 	c.server = &http.Server{Handler: c.Endpoint, ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: time.Minute}
 	c.served = make(chan struct{})
 	go func() {
@@ -303,8 +374,19 @@ func (c *Cloud) close() error {
 	if c.Lambda != nil {
 		errs = append(errs, c.Lambda.Close())
 	}
+	if c.CodeDeploy != nil {
+		c.CodeDeploy.Close()
+		c.automations.Close()
+		c.AutoScaling.Close()
+	}
 	if c.ECS != nil {
 		c.ECS.Close()
+	}
+	if c.EC2 != nil {
+		c.EC2.Close()
+	}
+	if c.machines != nil {
+		errs = append(errs, c.machines.Close())
 	}
 	if c.runner != nil {
 		errs = append(errs, c.runner.Close())

@@ -40,8 +40,11 @@ func TestTemplates_OfThisRepository(t *testing.T) {
 				sam.Transform(nodes, &faults)
 			}
 			built, err := template.Build(nodes, &faults, template.Options{
-				Type:       func(name string) (reflect.Type, bool) { return nil, strings.HasPrefix(name, "AWS::") },
-				Transforms: []string{sam.Name},
+				Type: func(name string) (reflect.Type, bool) {
+					return nil, strings.HasPrefix(name, "AWS::") || strings.HasPrefix(name, "Custom::")
+				},
+				Transforms:     []string{sam.Name},
+				ParameterStore: true,
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -60,7 +63,7 @@ func resolve(t *testing.T, built *template.Template) {
 			given[p.Name] = "value"
 		}
 	}
-	values, err := built.Bind(given, nil)
+	values, err := built.Bind(given, func(string) (string, error) { return "value", nil })
 	if err != nil {
 		t.Fatal(err)
 	}

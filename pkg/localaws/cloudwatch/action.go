@@ -9,9 +9,18 @@ import (
 // Actions carries out what alarms ask for: notifications of topics, scaling
 // policies, functions.
 type Actions interface {
-	// Act does one action of an alarm that entered, or is still in, a state. The
-	// message is what a topic gets.
-	Act(actionARN, subject, message string) error
+	// Act does one action of an alarm that entered, or is still in, a state.
+	Act(Action) error
+}
+
+// An Action is what an alarm asks for.
+type Action struct {
+	ARN   string // of what is asked
+	Alarm string // its name
+	// Subject and Message are what a topic gets.
+	Subject, Message string
+	// Breach is by how much the metric is beyond the threshold, negative below it.
+	Breach float64
 }
 
 // Events is EventBridge's default bus.
@@ -62,10 +71,15 @@ func (s *Service) actLocked(a *alarm, before State, action string) {
 		return
 	}
 	name, kind := a.name, a.kind()
-	subject := fmt.Sprintf("%s: %q in US East (N. Virginia)", a.StateValue, name)
-	message := a.message(before)
+	asked := Action{
+		ARN: action, Alarm: name, Message: a.message(before),
+		Subject: fmt.Sprintf("%s: %q in US East (N. Virginia)", a.StateValue, name),
+	}
+	if a.watch != nil {
+		asked.Breach = a.value - *a.watch.Threshold
+	}
 	s.clock.Go(func() {
-		err := s.actions.Act(action, subject, message)
+		err := s.actions.Act(asked)
 		summary := fmt.Sprintf("Successfully executed action %s", action)
 		if err != nil {
 			summary = fmt.Sprintf("Failed to execute action %s. Received error: %q", action, err)

@@ -30,12 +30,12 @@ type told struct {
 	fail   error
 }
 
-func (r *told) Act(action, subject, message string) error {
+func (r *told) Act(a cloudwatch.Action) error {
 	var m struct{ NewStateValue, OldStateValue string }
-	if err := json.Unmarshal([]byte(message), &m); err != nil {
+	if err := json.Unmarshal([]byte(a.Message), &m); err != nil {
 		return err
 	}
-	r.acts = append(r.acts, fmt.Sprintf("%s: %s, was %s", action, m.NewStateValue, m.OldStateValue))
+	r.acts = append(r.acts, fmt.Sprintf("%s: %s, was %s, by %v", a.ARN, m.NewStateValue, m.OldStateValue, a.Breach))
 	return r.fail
 }
 
@@ -71,17 +71,17 @@ func TestActions_FollowTheState(t *testing.T) {
 	})
 	w.put(5)
 	w.clock.Advance(time.Minute)
-	if diff := cmp.Diff([]string{topic + ": ALARM, was INSUFFICIENT_DATA", policy + ": ALARM, was INSUFFICIENT_DATA"}, r.acts); diff != "" {
+	if diff := cmp.Diff([]string{topic + ": ALARM, was INSUFFICIENT_DATA, by 4", policy + ": ALARM, was INSUFFICIENT_DATA, by 4"}, r.acts); diff != "" {
 		t.Errorf("on ALARM (-want +got):\n%s", diff)
 	}
 	r.acts = nil
 	w.clock.Advance(time.Minute)
-	if diff := cmp.Diff([]string{policy + ": ALARM, was ALARM"}, r.acts); diff != "" {
+	if diff := cmp.Diff([]string{policy + ": ALARM, was ALARM, by 4"}, r.acts); diff != "" {
 		t.Errorf("a minute later (-want +got):\n%s", diff)
 	}
 	r.acts = nil
 	w.clock.Advance(10 * time.Minute)
-	if got, want := r.acts[len(r.acts)-1], topic+": OK, was ALARM"; got != want {
+	if got, want := r.acts[len(r.acts)-1], topic+": OK, was ALARM, by 4"; got != want {
 		t.Errorf("last action: got %q, want %q", got, want)
 	}
 	if diff := cmp.Diff([]string{"aws.cloudwatch a: INSUFFICIENT_DATA -> ALARM", "aws.cloudwatch a: ALARM -> OK"}, r.events); diff != "" {

@@ -64,6 +64,7 @@ type alarm struct {
 	tags       []Tag
 	configured time.Time
 	watch      *Watch
+	value      float64 // of the last datapoint that counted
 	rule       rule
 	ruleText   string
 }

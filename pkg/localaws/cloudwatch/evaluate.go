@@ -46,7 +46,11 @@ func (s *Service) evaluate() {
 			continue
 		}
 		samples := s.sampleLocked(a.watch, now)
-		if v := a.watch.judge(samples, a.StateValue); v.state != a.StateValue {
+		v := a.watch.judge(samples, a.StateValue)
+		if n := len(v.evaluated); n > 0 {
+			a.value = v.evaluated[n-1].value
+		}
+		if v.state != a.StateValue {
 			changed[name] = s.enterLocked(a, v.state, v.reason(a.watch, a.StateValue), v.data(a.watch, now))
 		} else {
 			s.stayedLocked(a)

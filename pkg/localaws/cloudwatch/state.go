@@ -37,6 +37,18 @@ func (st State) json() map[string]any {
 	return m
 }
 
+// InAlarm names the first of some alarms that is in state ALARM.
+func (s *Service) InAlarm(names []string) (name string, in bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range names {
+		if a := s.alarms[name]; a != nil && a.StateValue == stateAlarm {
+			return name, true
+		}
+	}
+	return "", false
+}
+
 // SetAlarmStateInput is the input of SetAlarmState.
 type SetAlarmStateInput struct {
 	AlarmName       string `aws:",required"`

@@ -45,10 +45,12 @@
 //
 //  1. Sources are not polled: PollForSourceChanges must be "false".
 //  2. The pipeline's role must allow what the actions do (lambda:InvokeFunction,
-//     codebuild:StartBuild and BatchGetBuilds, codecommit's GetBranch, GetCommit,
-//     UploadArchive and GetUploadArchiveStatus, s3:PutObject for sources). A
-//     build's own access to the artifact bucket is not checked, since builds get
-//     their sources handed over.
+//     codebuild:StartBuild and BatchGetBuilds, codedeploy's CreateDeployment,
+//     GetDeployment, GetDeploymentConfig, GetApplicationRevision and
+//     RegisterApplicationRevision, codecommit's GetBranch, GetCommit, UploadArchive
+//     and GetUploadArchiveStatus, s3:PutObject for sources). A build's own access to
+//     the artifact bucket is not checked, since builds get their sources handed
+//     over.
 //  3. Links to the console and artifact encryption have no effect; the
 //     encryption key is passed on to jobs.
 //  4. Events go out in order and once; AWS promises neither.

@@ -115,13 +115,15 @@ type actionRun struct {
 	summary    string
 	percent    *int
 	externalID string
-	fault      *ErrorDetails
-	variables  map[string]string
-	revision   *revision
-	job        *job        // the latest one
-	total      clock.Timer // ends the run whatever it does
-	silence    clock.Timer // ends it when its job is not answered
-	next       clock.Timer // invokes it again
+	// externalURL is where the console shows that.
+	externalURL string
+	fault       *ErrorDetails
+	variables   map[string]string
+	revision    *revision
+	job         *job        // the latest one
+	total       clock.Timer // ends the run whatever it does
+	silence     clock.Timer // ends it when its job is not answered
+	next        clock.Timer // invokes it again
 }
 
 // ErrorDetails says why an action failed.

@@ -228,6 +228,7 @@ type ActionOutput struct {
 // An ExecutionResult is how an action went.
 type ExecutionResult struct {
 	ExternalExecutionId      string
+	ExternalExecutionUrl     string
 	ExternalExecutionSummary string
 	ErrorDetails             *ErrorDetails
 }
@@ -303,7 +304,7 @@ func (s *Service) detail(r *actionRun) ActionExecutionDetail {
 			RoleArn: r.action.RoleArn, Region: s.Region, Namespace: r.action.Namespace, InputArtifacts: details(r.inputs),
 		},
 	}
-	d.Output.ExecutionResult = &ExecutionResult{r.externalID, r.summary, r.fault}
+	d.Output.ExecutionResult = &ExecutionResult{r.externalID, r.externalURL, r.summary, r.fault}
 	d.Output.OutputVariables = r.variables
 	if r.status == ActionSucceeded {
 		d.Output.OutputArtifacts = details(r.outputs)

@@ -34,6 +34,8 @@ func providerOf(t ActionType) (provider, bool) {
 		return codeCommit(), true
 	case ActionType{"Build", "AWS", "CodeBuild", "1"}, ActionType{"Test", "AWS", "CodeBuild", "1"}:
 		return codeBuild(), true
+	case ActionType{"Deploy", "AWS", "CodeDeploy", "1"}:
+		return codeDeploy(), true
 	case ActionType{"Approval", "AWS", "Manual", "1"}:
 		return manualApproval(), true
 	case ActionType{"Invoke", "AWS", "Lambda", "1"}:

@@ -22,6 +22,7 @@ type Config struct {
 	Functions    Functions    // Lambda, for invoke actions
 	Builds       Builds       // CodeBuild, for build actions
 	Repositories Repositories // CodeCommit, for source actions
+	Deployments  Deployments  // CodeDeploy, for deploy actions
 	Roles        Roles        // IAM; nil allows everything
 	Events       Events       // EventBridge; nil publishes nothing
 

@@ -70,15 +70,16 @@ type ActionRevision struct {
 
 // An ActionExecution is a run of an action in GetPipelineState.
 type ActionExecution struct {
-	ActionExecutionId   string
-	Status              ActionStatus
-	Summary             string
-	LastStatusChange    time.Time
-	Token               string
-	LastUpdatedBy       string
-	ExternalExecutionId string
-	PercentComplete     *int
-	ErrorDetails        *ErrorDetails
+	ActionExecutionId    string
+	Status               ActionStatus
+	Summary              string
+	LastStatusChange     time.Time
+	Token                string
+	LastUpdatedBy        string
+	ExternalExecutionId  string
+	ExternalExecutionUrl string
+	PercentComplete      *int
+	ErrorDetails         *ErrorDetails
 }
 
 // GetPipelineState shows each stage with its latest execution and what waits for
@@ -149,7 +150,7 @@ func (p *pipeline) actionState(stage, action string) ActionState {
 		}
 		state.LatestExecution = &ActionExecution{
 			ActionExecutionId: r.id, Status: r.status, Summary: r.summary, LastStatusChange: r.updated,
-			LastUpdatedBy: r.updatedBy, ExternalExecutionId: r.externalID, PercentComplete: r.percent, ErrorDetails: r.fault,
+			LastUpdatedBy: r.updatedBy, ExternalExecutionId: r.externalID, ExternalExecutionUrl: r.externalURL, PercentComplete: r.percent, ErrorDetails: r.fault,
 		}
 		if r.status == ActionInProgress {
 			state.LatestExecution.Token = r.token

@@ -1,48 +1,126 @@
-// Package ec2 holds the network resources that templates create in EC2: records
-// with ids, that other resources name.
-//
-// Known differences from EC2: nothing is routed or filtered by them. Tasks and
-// load balancers listen on loopback, whatever subnets and security groups say.
-// Everything fits one page.
 package ec2
 
 import (
-	"context"
-	"fmt"
-	"hash/fnv"
-	"slices"
+	"cmp"
+	"crypto/rand"
+	"encoding/hex"
+	"log/slog"
 	"strings"
 	"sync"
+	"time"
 
-	"cutover/pkg/localaws/resource"
+	"cutover/pkg/localaws/clock"
 	"cutover/pkg/localaws/wire"
 	"cutover/pkg/localaws/wire/awsquery"
 )
 
-// Config says where the network is.
+// Config says what an EC2 is made of.
 type Config struct {
 	Region  string
 	Account string
+	// Clock drives states; nil means the wall's pace.
+	Clock  clock.Clock
+	Logger *slog.Logger // nil discards
+	// Machines are the inside of instances; nil means that there is none:
+	// instances are records.
+	Machines Machines
+	// Profiles finds instance profiles; nil means that there are none.
+	Profiles Profiles
+	// Parameter finds the value of an SSM parameter for an image id of the form
+	// resolve:ssm:NAME[:VERSION-OR-LABEL]; nil means that there are none.
+	Parameter func(name string) (value string, found bool)
+	// Allowed says whether a caller may do what a call does on the way, such as
+	// deleting an image's snapshots; nil means yes.
+	Allowed func(wire.Principal, wire.Access) bool
+	// ImageFate decides what becomes of an image of this instance: "available"
+	// (the same as ""), "failed" with a reason, or "pending" for ever. Nil means
+	// that every image becomes available.
+	ImageFate func(instanceID string) (state, reason string)
+
+	// How long things take by the clock; zero means the usual time.
+	PendingTime      time.Duration // of a start: 15 s
+	StoppingTime     time.Duration // of a stop: 20 s
+	ShuttingDownTime time.Duration // of a termination: 20 s
+	StatusCheckTime  time.Duration // from running to passed status checks: 2 min
+	ImageTime        time.Duration // until an image is available: 3 min
+	ShownTime        time.Duration // of an instance after it was terminated: 1 h
 }
 
-// A Service holds the network of one embedded AWS.
+func (c Config) withDefaults() Config {
+	if c.Clock == nil {
+		c.Clock = clock.NewScaled(1)
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Machines == nil {
+		c.Machines = records{}
+	}
+	if c.Profiles == nil {
+		c.Profiles = records{}
+	}
+	if c.Parameter == nil {
+		c.Parameter = func(string) (string, bool) { return "", false }
+	}
+	if c.Allowed == nil {
+		c.Allowed = func(wire.Principal, wire.Access) bool { return true }
+	}
+	if c.ImageFate == nil {
+		c.ImageFate = func(string) (string, string) { return "", "" }
+	}
+	c.PendingTime = cmp.Or(c.PendingTime, 15*time.Second)
+	c.StoppingTime = cmp.Or(c.StoppingTime, 20*time.Second)
+	c.ShuttingDownTime = cmp.Or(c.ShuttingDownTime, 20*time.Second)
+	c.StatusCheckTime = cmp.Or(c.StatusCheckTime, 2*time.Minute)
+	c.ImageTime = cmp.Or(c.ImageTime, 3*time.Minute)
+	c.ShownTime = cmp.Or(c.ShownTime, time.Hour)
+	return c
+}
+
+// A Service is the EC2 of one embedded AWS.
 type Service struct {
 	Config
 	mu     sync.Mutex
+	closed bool
+	made   int // how many things were made: each one's place in lists
+
 	vpcs   map[string]*Vpc
 	nets   map[string]*Subnet
 	groups map[string]*SecurityGroup
 	// others are the ids of what has no operation of its own: gateways, route
 	// tables, associations.
 	others map[string]string // id to type
+
+	images    map[string]*image
+	snapshots map[string]*snapshot
+	instances map[string]*instance
+	templates map[string]*template
+	tokens    map[string]answered // by operation and ClientToken
+	addresses map[string]int      // how many addresses of a subnet were given out
 }
 
-// New makes a service without resources.
+// New makes a service that holds what a new account sees: Amazon's public images
+// and the default VPC.
 func New(config Config) *Service {
-	return &Service{
-		Config: config, vpcs: map[string]*Vpc{}, nets: map[string]*Subnet{},
+	s := &Service{
+		Config: config.withDefaults(),
+		vpcs:   map[string]*Vpc{}, nets: map[string]*Subnet{},
 		groups: map[string]*SecurityGroup{}, others: map[string]string{},
+		images: map[string]*image{}, snapshots: map[string]*snapshot{},
+		instances: map[string]*instance{}, templates: map[string]*template{},
+		tokens: map[string]answered{}, addresses: map[string]int{},
 	}
+	s.addDefaultVpc()
+	s.PublishAmazonImage("x86_64")
+	s.PublishAmazonImage("arm64")
+	return s
+}
+
+// Close ends the service: nothing is asked of machines any more.
+func (s *Service) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
 }
 
 // Wire is the service's API.
@@ -56,169 +134,90 @@ func (s *Service) Wire() wire.Service {
 			wire.Op("DescribeSubnets", s.DescribeSubnets),
 			wire.Op("DescribeSecurityGroups", s.DescribeSecurityGroups),
 			wire.Op("DescribeAvailabilityZones", s.DescribeAvailabilityZones),
+
+			wire.Op("DescribeImages", s.DescribeImages),
+			wire.Op("CreateImage", s.CreateImage, wire.Needs(s.createImageAccess)),
+			wire.Op("CopyImage", s.CopyImage, wire.Needs(s.copyImageAccess)),
+			wire.Op("DeregisterImage", s.DeregisterImage, wire.Needs(func(in *DeregisterImageInput) []wire.Access { return s.accessTo(in.ImageId) })),
+			wire.Op("EnableImageDeregistrationProtection", s.EnableImageDeregistrationProtection,
+				wire.Needs(func(in *EnableImageDeregistrationProtectionInput) []wire.Access { return s.accessTo(in.ImageId) })),
+			wire.Op("DisableImageDeregistrationProtection", s.DisableImageDeregistrationProtection,
+				wire.Needs(func(in *DisableImageDeregistrationProtectionInput) []wire.Access { return s.accessTo(in.ImageId) })),
+			wire.Op("DescribeSnapshots", s.DescribeSnapshots),
+			wire.Op("DeleteSnapshot", s.DeleteSnapshot, wire.Needs(func(in *DeleteSnapshotInput) []wire.Access { return s.accessTo(in.SnapshotId) })),
+
+			wire.Op("RunInstances", s.RunInstances, wire.Needs(s.runInstancesAccess)),
+			wire.Op("DescribeInstances", s.DescribeInstances),
+			wire.Op("DescribeInstanceStatus", s.DescribeInstanceStatus),
+			wire.Op("DescribeInstanceTypes", s.DescribeInstanceTypes),
+			wire.Op("StartInstances", s.StartInstances, wire.Needs(func(in *StartInstancesInput) []wire.Access { return s.accessTo(in.InstanceIds...) })),
+			wire.Op("StopInstances", s.StopInstances, wire.Needs(func(in *StopInstancesInput) []wire.Access { return s.accessTo(in.InstanceIds...) })),
+			wire.Op("RebootInstances", s.RebootInstances, wire.Needs(func(in *RebootInstancesInput) []wire.Access { return s.accessTo(in.InstanceIds...) })),
+			wire.Op("TerminateInstances", s.TerminateInstances, wire.Needs(func(in *TerminateInstancesInput) []wire.Access { return s.accessTo(in.InstanceIds...) })),
+
+			wire.Op("CreateTags", s.CreateTags, wire.Needs(s.createTagsAccess)),
+			wire.Op("DeleteTags", s.DeleteTags, wire.Needs(func(in *DeleteTagsInput) []wire.Access { return s.accessTo(in.Resources...) })),
+			wire.Op("DescribeTags", s.DescribeTags),
+
+			wire.Op("CreateLaunchTemplate", s.CreateLaunchTemplate, wire.Needs(s.createLaunchTemplateAccess)),
+			wire.Op("CreateLaunchTemplateVersion", s.CreateLaunchTemplateVersion,
+				wire.Needs(func(in *CreateLaunchTemplateVersionInput) []wire.Access { return s.accessToTemplate(in.TemplateName) })),
+			wire.Op("DescribeLaunchTemplates", s.DescribeLaunchTemplates),
+			wire.Op("DescribeLaunchTemplateVersions", s.DescribeLaunchTemplateVersions),
+			wire.Op("ModifyLaunchTemplate", s.ModifyLaunchTemplate,
+				wire.Needs(func(in *ModifyLaunchTemplateInput) []wire.Access { return s.accessToTemplate(in.TemplateName) })),
+			wire.Op("DeleteLaunchTemplate", s.DeleteLaunchTemplate,
+				wire.Needs(func(in *DeleteLaunchTemplateInput) []wire.Access { return s.accessToTemplate(in.TemplateName) })),
+			wire.Op("DeleteLaunchTemplateVersions", s.DeleteLaunchTemplateVersions,
+				wire.Needs(func(in *DeleteLaunchTemplateVersionsInput) []wire.Access { return s.accessToTemplate(in.TemplateName) })),
 		},
-		Invalid: func(message string) *wire.Error { return wire.Errorf("InvalidParameterValue", "%s", message) },
+		Invalid: invalid,
 	}
 }
 
-// A Tag as EC2 writes it.
-type Tag struct {
-	Key   string
-	Value string
-}
-
-func tags(from []resource.Tag) []Tag {
-	var to []Tag
-	for _, t := range from {
-		to = append(to, Tag(t))
+// invalid is the error for a malformed input: a single missing parameter has a
+// code of its own.
+func invalid(message string) *wire.Error {
+	if name, ok := strings.CutSuffix(message, ": is required"); ok && !strings.Contains(name, ";") {
+		return wire.Errorf("MissingParameter", "The request must contain the parameter %s", name)
 	}
-	return to
+	return wire.Errorf("InvalidParameterValue", "%s", message)
 }
 
-// Vpc is a VPC as EC2 describes it.
-type Vpc struct {
-	VpcId     string
-	State     string
-	CidrBlock string
-	OwnerId   string
-	IsDefault bool
-	TagSet    []Tag
+// nextLocked counts what is made.
+func (s *Service) nextLocked() int {
+	s.made++
+	return s.made
 }
 
-// DescribeVpcsInput names VPCs; none means all.
-type DescribeVpcsInput struct {
-	VpcIds []string `aws:"VpcId"`
+// randomID makes an id such as i-0123456789abcdef0.
+func randomID(prefix string) string {
+	b := make([]byte, 8)
+	rand.Read(b) // never fails
+	return prefix + "-0" + hex.EncodeToString(b)
 }
 
-// DescribeVpcsOutput lists them.
-type DescribeVpcsOutput struct{ VpcSet []Vpc }
-
-// DescribeVpcs answers
-// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeVpcs.html
-func (s *Service) DescribeVpcs(_ context.Context, in *DescribeVpcsInput) (*DescribeVpcsOutput, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	found, err := pick(s.vpcs, in.VpcIds, "InvalidVpcID.NotFound", "vpc ID")
-	return &DescribeVpcsOutput{VpcSet: found}, err
+// An answered call is what a ClientToken stands for.
+type answered struct {
+	parameters string // of the call
+	result     string // the id of what it made
 }
 
-// Subnet is a subnet as EC2 describes it.
-type Subnet struct {
-	SubnetId            string
-	VpcId               string
-	State               string
-	CidrBlock           string
-	AvailabilityZone    string
-	MapPublicIpOnLaunch bool
-	OwnerId             string
-	TagSet              []Tag
-}
-
-// DescribeSubnetsInput names subnets; none means all.
-type DescribeSubnetsInput struct {
-	SubnetIds []string `aws:"SubnetId"`
-}
-
-// DescribeSubnetsOutput lists them.
-type DescribeSubnetsOutput struct{ SubnetSet []Subnet }
-
-// DescribeSubnets answers
-// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSubnets.html
-func (s *Service) DescribeSubnets(_ context.Context, in *DescribeSubnetsInput) (*DescribeSubnetsOutput, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	found, err := pick(s.nets, in.SubnetIds, "InvalidSubnetID.NotFound", "subnet ID")
-	return &DescribeSubnetsOutput{SubnetSet: found}, err
-}
-
-// Subnet finds a subnet's VPC and Availability Zone.
-func (s *Service) Subnet(id string) (vpcID, zone string, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n, ok := s.nets[id]
-	if !ok {
-		return "", "", false
+// repeatedLocked finds what an earlier call with this token made, or "".
+// https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
+func (s *Service) repeatedLocked(operation, token, parameters string) (string, error) {
+	earlier, ok := s.tokens[operation+" "+token]
+	switch {
+	case token == "" || !ok:
+		return "", nil
+	case earlier.parameters != parameters:
+		return "", wire.Errorf("IdempotentParameterMismatch", "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).")
 	}
-	return n.VpcId, n.AvailabilityZone, true
+	return earlier.result, nil
 }
 
-// SecurityGroup is a security group as EC2 describes it.
-type SecurityGroup struct {
-	GroupId          string
-	GroupName        string
-	GroupDescription string
-	VpcId            string
-	OwnerId          string
-	TagSet           []Tag
-}
-
-// DescribeSecurityGroupsInput names groups; none means all.
-type DescribeSecurityGroupsInput struct {
-	GroupIds []string `aws:"GroupId"`
-}
-
-// DescribeSecurityGroupsOutput lists them.
-type DescribeSecurityGroupsOutput struct{ SecurityGroupInfo []SecurityGroup }
-
-// DescribeSecurityGroups answers
-// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSecurityGroups.html
-func (s *Service) DescribeSecurityGroups(_ context.Context, in *DescribeSecurityGroupsInput) (*DescribeSecurityGroupsOutput, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	found, err := pick(s.groups, in.GroupIds, "InvalidGroup.NotFound", "security group")
-	return &DescribeSecurityGroupsOutput{SecurityGroupInfo: found}, err
-}
-
-// DescribeAvailabilityZonesInput has no members of use.
-type DescribeAvailabilityZonesInput struct{}
-
-// DescribeAvailabilityZonesOutput lists the Region's zones.
-type DescribeAvailabilityZonesOutput struct{ AvailabilityZoneInfo []AvailabilityZone }
-
-// AvailabilityZone is a zone as EC2 describes it.
-type AvailabilityZone struct {
-	ZoneName   string
-	ZoneState  string
-	RegionName string
-}
-
-// DescribeAvailabilityZones answers
-// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeAvailabilityZones.html
-func (s *Service) DescribeAvailabilityZones(context.Context, *DescribeAvailabilityZonesInput) (*DescribeAvailabilityZonesOutput, error) {
-	out := &DescribeAvailabilityZonesOutput{}
-	for _, letter := range "abc" {
-		out.AvailabilityZoneInfo = append(out.AvailabilityZoneInfo, AvailabilityZone{
-			ZoneName: s.Region + string(letter), ZoneState: "available", RegionName: s.Region,
-		})
+func (s *Service) answerLocked(operation, token, parameters, result string) {
+	if token != "" {
+		s.tokens[operation+" "+token] = answered{parameters, result}
 	}
-	return out, nil
 }
-
-// pick finds records by id, all of them in order of their ids where none is named.
-func pick[T any](from map[string]*T, ids []string, code, kind string) ([]T, error) {
-	if len(ids) == 0 {
-		for id := range from {
-			ids = append(ids, id)
-		}
-		slices.Sort(ids)
-	}
-	found := []T{}
-	for _, id := range ids {
-		record, ok := from[id]
-		if !ok {
-			return nil, wire.Errorf(code, "The %s '%s' does not exist", kind, id)
-		}
-		found = append(found, *record)
-	}
-	return found, nil
-}
-
-// newID derives an id from where the resource stands, so that a create that is
-// repeated names the same thing.
-func newID(prefix string, r resource.Request) string {
-	h := fnv.New64a()
-	h.Write([]byte(r.StackID + "/" + r.LogicalID + "/" + fmt.Sprint(r.Properties)))
-	return fmt.Sprintf("%s-0%016x", prefix, h.Sum64())
-}
-
-func kindOf(typeName string) string { return typeName[strings.LastIndex(typeName, ":")+1:] }

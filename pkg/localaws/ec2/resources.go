@@ -95,9 +95,10 @@ type endpointProperties struct {
 	PolicyDocument    any
 }
 
-// Resources lists the CloudFormation types of EC2's network.
+// Resources lists the CloudFormation types of EC2.
 func (s *Service) Resources() []resource.Type {
 	return []resource.Type{
+		resource.Define("AWS::EC2::LaunchTemplate", []string{"LaunchTemplateName"}, s.createTemplate, s.updateTemplate, s.deleteTemplate),
 		resource.Define("AWS::EC2::VPC", []string{"CidrBlock"}, s.putVpc, s.putVpc, s.remove),
 		resource.Define("AWS::EC2::Subnet", []string{"VpcId", "CidrBlock", "AvailabilityZone"}, s.putSubnet, s.putSubnet, s.remove),
 		resource.Define("AWS::EC2::SecurityGroup", []string{"GroupName", "GroupDescription", "VpcId"}, s.putGroup, s.putGroup, s.remove),
@@ -146,9 +147,8 @@ func (s *Service) putVpc(_ context.Context, r resource.Request, p *vpcProperties
 		id = newID("vpc", r)
 	}
 	s.vpcs[id] = &Vpc{VpcId: id, State: "available", CidrBlock: p.CidrBlock, OwnerId: s.Account, TagSet: tags(p.Tags)}
-	return resource.State{PhysicalID: id, Attributes: map[string]any{
-		"VpcId": id, "CidrBlock": p.CidrBlock, "DefaultSecurityGroup": "sg-default-" + id,
-	}}, nil
+	s.addDefaultGroup(id)
+	return resource.State{PhysicalID: id, Attributes: map[string]any{"VpcId": id, "CidrBlock": p.CidrBlock, "DefaultSecurityGroup": defaultGroup(id)}}, nil
 }
 
 func (s *Service) putSubnet(_ context.Context, r resource.Request, p *subnetProperties) (resource.State, error) {
@@ -204,6 +204,9 @@ func (s *Service) remove(_ context.Context, r resource.Request) error {
 				return fmt.Errorf("delete %s: %w", r.PhysicalID, wire.Errorf("DependencyViolation", "The vpc '%s' has dependencies and cannot be deleted.", r.PhysicalID))
 			}
 		}
+	}
+	if _, ok := s.vpcs[r.PhysicalID]; ok {
+		delete(s.groups, defaultGroup(r.PhysicalID))
 	}
 	delete(s.vpcs, r.PhysicalID)
 	delete(s.nets, r.PhysicalID)

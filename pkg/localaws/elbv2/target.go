@@ -168,6 +168,18 @@ func pickTarget(registered []alb.TargetHealth, t Target) TargetHealthDescription
 	}}
 }
 
+// FindTargetGroup looks a target group up by its name; port is its own.
+func (s *Service) FindTargetGroup(name string) (arn string, port int, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, g := range s.groups {
+		if g.TargetGroupName == name {
+			return g.TargetGroupArn, g.Port, true
+		}
+	}
+	return "", 0, false
+}
+
 // TargetGroup says whether a target group exists, what its targets are, and
 // whether a load balancer uses it. Package ecs asks.
 func (s *Service) TargetGroup(arn string) (targetType string, attached, exists bool) {

@@ -63,6 +63,17 @@ func (s *Service) GetInstanceProfile(_ context.Context, in *profileInput) (*Inst
 	return &InstanceProfileOutput{s.profileViewLocked(p)}, nil
 }
 
+// InstanceProfile finds an instance profile, for services beside.
+func (s *Service) InstanceProfile(name string) (InstanceProfile, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.profiles[name]
+	if p == nil {
+		return InstanceProfile{}, false
+	}
+	return s.profileViewLocked(p), true
+}
+
 // An InstanceProfilesOutput lists instance profiles.
 type InstanceProfilesOutput struct {
 	InstanceProfiles []InstanceProfile

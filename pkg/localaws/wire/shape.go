@@ -15,6 +15,7 @@ type Field struct {
 	Type     reflect.Type
 	Required bool
 	Location string // "", or where restjson finds it: header, query, payload, status
+	Item     string // the element of a list in XML answers, where it is not the protocol's
 }
 
 // A Naming gives a field's name on the wire where no tag gives it.
@@ -47,6 +48,10 @@ func Fields(t reflect.Type, naming Naming) []Field {
 				field.Required = true
 			case "header", "query", "payload", "status":
 				field.Location = option
+			default:
+				if item, ok := strings.CutPrefix(option, "item="); ok {
+					field.Item = item
+				}
 			}
 		}
 		fields = append(fields, field)

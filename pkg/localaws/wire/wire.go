@@ -13,7 +13,8 @@
 // members that the service honours.
 //
 // Struct tags: `aws:"name"` gives the name on the wire where it is not the
-// field's own name in the protocol's case; after a comma may stand `required`.
+// field's own name in the protocol's case; after a comma may stand `required`,
+// or item=NAME for a list whose elements have a name of their own in XML.
 // Optional scalars are pointers. Strings, times, slices and maps are left out of
 // an answer when empty (nil); numbers and booleans only when they are nil
 // pointers.

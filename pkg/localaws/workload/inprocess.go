@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
 	"cutover/pkg/localaws/clock"
 )
 
@@ -22,7 +24,8 @@ import (
 // t.Exit to t.AfterFunc crashes later.
 type App func(t *Task) http.Handler
 
-// Apps says which app an image reference names.
+// Apps says which app an image reference names or, for a program of a Root, the
+// path of the program there: the first word of its entry point or command.
 type Apps interface {
 	App(image string) (App, bool)
 }
@@ -56,8 +59,9 @@ func NewInProcess(clock clock.Clock, apps Apps) *InProcess {
 
 // A Task is one running app, as the app sees it. It is also its Process.
 type Task struct {
-	// Image, Env and Command are the Spec's; Env holds the ports too.
+	// Image, Root, Env and Command are the Spec's; Env holds the ports too.
 	Image   string
+	Root    string
 	Env     map[string]string
 	Command []string
 
@@ -78,12 +82,12 @@ func (r *InProcess) Start(ctx context.Context, spec Spec) (Process, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, &Error{CannotPull, fmt.Errorf("pull image %s: %w", spec.Image, err)}
 	}
-	app, ok := r.apps.App(spec.Image)
-	if !ok {
-		return nil, &Error{CannotPull, fmt.Errorf("pull image %s: not found", spec.Image)}
+	app, err := r.find(spec)
+	if err != nil {
+		return nil, err
 	}
 	t := &Task{
-		Image: spec.Image, Env: maps.Clone(spec.Env), Command: spec.Command,
+		Image: spec.Image, Root: spec.Root, Env: maps.Clone(spec.Env), Command: spec.Command,
 		runner: r, spec: spec, ports: map[int]int{}, done: make(chan struct{}),
 	}
 	if t.Env == nil {
@@ -106,6 +110,26 @@ func (r *InProcess) Start(ctx context.Context, spec Spec) (Process, error) {
 		r.clock.Go(t.tell)
 	}
 	return t, nil
+}
+
+// find looks up the app of an image, or of a program of a Root.
+func (r *InProcess) find(spec Spec) (App, error) {
+	if spec.Root == "" {
+		app, ok := r.apps.App(spec.Image)
+		if !ok {
+			return nil, &Error{CannotPull, fmt.Errorf("pull image %s: not found", spec.Image)}
+		}
+		return app, nil
+	}
+	argv := commandLine(spec, v1.Config{})
+	if len(argv) == 0 {
+		return nil, &Error{CannotStart, errors.New("no command specified")}
+	}
+	app, ok := r.apps.App(argv[0])
+	if !ok {
+		return nil, &Error{CannotStart, fmt.Errorf("find program %s: not found", argv[0])}
+	}
+	return app, nil
 }
 
 func (t *Task) listen() ([]net.Listener, error) {

@@ -114,6 +114,29 @@ func TestInProcess_UnknownImageCannotBePulled(t *testing.T) {
 	}
 }
 
+func TestInProcess_RunsAProgramOfARootByItsPath(t *testing.T) {
+	t.Parallel()
+	root := ""
+	r, _ := newInProcess(t, Images{"/opt/web": func(task *Task) http.Handler {
+		root = task.Root
+		return answering("from a root")(task)
+	}})
+	p, err := r.Start(t.Context(), Spec{Root: "/volume", EntryPoint: []string{"/opt/web", "-v"}, Ports: []int{80}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := fetch(p, 80); got != "from a root" || err != nil || root != "/volume" {
+		t.Errorf("got %q of %q, %v; want the app of that path and its root", got, root, err)
+	}
+	for name, command := range map[string][]string{"a path that is no app's": {"/opt/other"}, "no command": nil} {
+		_, err := r.Start(t.Context(), Spec{Root: "/volume", Command: command})
+		var fault *Error
+		if !errors.As(err, &fault) || fault.Code != CannotStart {
+			t.Errorf("%s: got %v, want %s", name, err, CannotStart)
+		}
+	}
+}
+
 func TestInProcess_CloseKillsAndTells(t *testing.T) {
 	t.Parallel()
 	r, _ := newInProcess(t, Images{"app@sha256:ab": answering("x")})

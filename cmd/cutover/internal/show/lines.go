@@ -39,11 +39,13 @@ type Lines struct {
 	w       io.Writer
 	start   time.Time
 	changes changes
-	traffic time.Time
+	traffic map[string]time.Time // when a pipeline's was written last
 }
 
 // NewLines makes a display that writes lines.
-func NewLines(w io.Writer) *Lines { return &Lines{w: w, start: time.Now()} }
+func NewLines(w io.Writer) *Lines {
+	return &Lines{w: w, start: time.Now(), traffic: map[string]time.Time{}}
+}
 
 func (l *Lines) line(format string, args ...any) {
 	fmt.Fprintf(l.w, "%7.1f s  %s\n", time.Since(l.start).Seconds(), fmt.Sprintf(format, args...))
@@ -57,11 +59,11 @@ func (l *Lines) Note(line string) {
 }
 
 // Execution implements Display.
-func (l *Lines) Execution(version string, e watch.Execution) {
+func (l *Lines) Execution(r Release, e watch.Execution) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, a := range l.changes.of(e) {
-		text := fmt.Sprintf("v%-3s %-8s %-14s %-10s", version, a.Stage, a.Name, a.Status)
+		text := fmt.Sprintf("%s v%-3s %-8s %-14s %-10s", r.Pipeline, r.Version, a.Stage, a.Name, a.Status)
 		if a.Percent > 0 && a.Percent < 100 {
 			text += fmt.Sprintf(" %d %%", a.Percent)
 		}
@@ -75,14 +77,14 @@ func (l *Lines) Execution(version string, e watch.Execution) {
 }
 
 // Traffic implements Display. A line every two seconds is enough to read.
-func (l *Lines) Traffic(answered map[string]int, failed int) {
+func (l *Lines) Traffic(pipeline string, answered map[string]int, failed int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if time.Since(l.traffic) < 2*time.Second && failed == 0 {
+	if time.Since(l.traffic[pipeline]) < 2*time.Second && failed == 0 {
 		return
 	}
-	l.traffic = time.Now()
-	l.line("traffic: %s answers a second, %d failed", perVersion(answered), failed)
+	l.traffic[pipeline] = time.Now()
+	l.line("%s traffic: %s answers a second, %d failed", pipeline, perVersion(answered), failed)
 }
 
 // End implements Display.
@@ -114,23 +116,23 @@ func (j *JSON) Note(line string) {
 }
 
 // Execution implements Display.
-func (j *JSON) Execution(version string, e watch.Execution) {
+func (j *JSON) Execution(r Release, e watch.Execution) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, a := range j.changes.of(e) {
 		j.put("action", struct {
-			Version   string `json:"version"`
+			Release
 			Execution string `json:"execution"`
 			watch.Action
-		}{version, e.ID, a})
+		}{r, e.ID, a})
 	}
 }
 
 // Traffic implements Display.
-func (j *JSON) Traffic(answered map[string]int, failed int) {
+func (j *JSON) Traffic(pipeline string, answered map[string]int, failed int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.put("traffic", map[string]any{"answeredByVersion": answered, "failed": failed})
+	j.put("traffic", map[string]any{"pipeline": pipeline, "answeredByVersion": answered, "failed": failed})
 }
 
 // End implements Display.

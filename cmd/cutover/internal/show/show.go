@@ -19,22 +19,35 @@ import (
 type Display interface {
 	// Note says in a line what is being done.
 	Note(line string)
-	// Execution presents how the release of a version stands.
-	Execution(version string, e watch.Execution)
-	// Traffic presents the last second's answers by version, and its failures.
-	Traffic(answered map[string]int, failed int)
+	// Execution presents how a release stands.
+	Execution(r Release, e watch.Execution)
+	// Traffic presents the last second's answers of what a pipeline releases, by
+	// version, and its failures.
+	Traffic(pipeline string, answered map[string]int, failed int)
 	// End presents the whole run. Nothing is presented after it.
 	End(s Summary)
 }
 
+// A Release is a version on its way through a pipeline.
+type Release struct {
+	Pipeline string `json:"pipeline"`
+	Version  string `json:"version"`
+}
+
 // A Summary is a whole run.
 type Summary struct {
+	Pipelines []Pipeline `json:"pipelines"`
+	Seconds   float64    `json:"seconds"`
+	OK        bool       `json:"ok"`
+	Why       string     `json:"why,omitempty"` // what was wrong
+}
+
+// A Pipeline is what a run did with one pipeline.
+type Pipeline struct {
+	Name       string      `json:"pipeline"`
 	Executions []Ended     `json:"executions"`
 	Traffic    load.Report `json:"traffic"`
-	LiveSide   string      `json:"liveSide,omitempty"`
-	Seconds    float64     `json:"seconds"`
-	OK         bool        `json:"ok"`
-	Why        string      `json:"why,omitempty"` // what was wrong
+	Live       string      `json:"live,omitempty"` // what production is on at the end
 }
 
 // Ended is an execution that has ended.
@@ -66,22 +79,30 @@ func perVersion(counts map[string]int) string {
 
 // writeSummary writes a summary as text.
 func writeSummary(w io.Writer, s Summary) {
-	fmt.Fprintln(w)
-	for _, e := range s.Executions {
-		fmt.Fprintf(w, "  release of v%s   %s in %.1f s   (execution %s)\n", e.Version, e.Status, e.Seconds, e.ID)
-	}
-	fmt.Fprintf(w, "  requests          %d sent, %d failed\n", s.Traffic.Sent, s.Traffic.Failed)
-	fmt.Fprintf(w, "  answered by       %s\n", perVersion(s.Traffic.Answered))
-	fmt.Fprintf(w, "  answer time       median %.1f ms, 99th percentile %.1f ms, longest %.1f ms\n", s.Traffic.Latency.P50, s.Traffic.Latency.P99, s.Traffic.Latency.Max)
-	for _, why := range slices.Sorted(maps.Keys(s.Traffic.Failures)) {
-		fmt.Fprintf(w, "  failure           %d x %s (first: %s)\n", s.Traffic.Failures[why], why, s.Traffic.FirstFail)
-	}
-	if s.LiveSide != "" {
-		fmt.Fprintf(w, "  live side         %s\n", s.LiveSide)
+	for _, p := range s.Pipelines {
+		writePipeline(w, p)
 	}
 	verdict := "every stage succeeded and no request was lost"
 	if !s.OK {
 		verdict = "NOT OK: " + s.Why
 	}
-	fmt.Fprintf(w, "  whole run         %.1f s: %s\n", s.Seconds, verdict)
+	fmt.Fprintf(w, "\nwhole run           %.1f s: %s\n", s.Seconds, verdict)
+}
+
+func writePipeline(w io.Writer, p Pipeline) {
+	fmt.Fprintf(w, "\npipeline %s\n", p.Name)
+	for _, e := range p.Executions {
+		fmt.Fprintf(w, "  release of v%s   %s in %.1f s   (execution %s)\n", e.Version, e.Status, e.Seconds, e.ID)
+	}
+	if t := p.Traffic; t.Sent > 0 {
+		fmt.Fprintf(w, "  requests          %d sent, %d failed\n", t.Sent, t.Failed)
+		fmt.Fprintf(w, "  answered by       %s\n", perVersion(t.Answered))
+		fmt.Fprintf(w, "  answer time       median %.1f ms, 99th percentile %.1f ms, longest %.1f ms\n", t.Latency.P50, t.Latency.P99, t.Latency.Max)
+		for _, why := range slices.Sorted(maps.Keys(t.Failures)) {
+			fmt.Fprintf(w, "  failure           %d x %s (first: %s)\n", t.Failures[why], why, t.FirstFail)
+		}
+	}
+	if p.Live != "" {
+		fmt.Fprintf(w, "  production is on  %s\n", p.Live)
+	}
 }

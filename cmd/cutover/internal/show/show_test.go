@@ -53,21 +53,29 @@ func play(d Display) {
 		{Stage: "Release", Name: "SwapListener"},
 	}}
 	d.Note("pushing version 2")
-	d.Execution("2", deploying)
-	d.Execution("2", deploying)
-	d.Traffic(map[string]int{"1": 150, "2": 50}, 0)
-	d.Execution("2", failed)
-	d.Traffic(map[string]int{"1": 199}, 1)
+	d.Execution(Release{"hello", "2"}, deploying)
+	d.Execution(Release{"hello", "2"}, deploying)
+	d.Traffic("hello", map[string]int{"1": 150, "2": 50}, 0)
+	d.Execution(Release{"hello", "2"}, failed)
+	d.Traffic("hello", map[string]int{"1": 199}, 1)
 }
 
 var summary = Summary{
-	Executions: []Ended{{Version: "1", ID: "e-0", Status: "Succeeded", Seconds: 7.9}, {Version: "2", ID: "e-1", Status: "Failed", Seconds: 3}},
-	Traffic: load.Report{
-		Sent: 400, Answered: map[string]int{"1": 349, "2": 50}, Failed: 1,
-		Failures: map[string]int{"status 503 Service Unavailable": 1}, FirstFail: "2026-01-02T03:04:05Z status 503 Service Unavailable",
-		Latency: load.Latency{P50: 0.7, P99: 4.9, Max: 7.3},
-	},
-	LiveSide: "hello-green", Seconds: 12.3, Why: "1 of 400 requests failed",
+	Pipelines: []Pipeline{{
+		Name:       "hello",
+		Executions: []Ended{{Version: "1", ID: "e-0", Status: "Succeeded", Seconds: 7.9}, {Version: "2", ID: "e-1", Status: "Failed", Seconds: 3}},
+		Traffic: load.Report{
+			Sent: 400, Answered: map[string]int{"1": 349, "2": 50}, Failed: 1,
+			Failures: map[string]int{"status 503 Service Unavailable": 1}, FirstFail: "2026-01-02T03:04:05Z status 503 Service Unavailable",
+			Latency: load.Latency{P50: 0.7, P99: 4.9, Max: 7.3},
+		},
+		Live: "hello-green",
+	}, {
+		Name:       "webapp",
+		Executions: []Ended{{Version: "1", ID: "e-2", Status: "Succeeded", Seconds: 9}},
+		Live:       "ami-0123456789abcdef0",
+	}},
+	Seconds: 12.3, Why: "hello: 1 of 400 requests failed",
 }
 
 func TestLines_TellWhatIsNew(t *testing.T) {
@@ -98,10 +106,10 @@ type model struct{ screen tea.Model }
 
 func (m *model) send(message tea.Msg) { m.screen, _ = m.screen.Update(message) }
 
-func (m *model) Note(line string)                      { m.send(noteMessage(line)) }
-func (m *model) Execution(v string, e watch.Execution) { m.send(releaseMessage{v, e}) }
-func (m *model) Traffic(answered map[string]int, failed int) {
-	m.send(trafficMessage{answered, failed})
+func (m *model) Note(line string)                       { m.send(noteMessage(line)) }
+func (m *model) Execution(r Release, e watch.Execution) { m.send(releaseMessage{r, e}) }
+func (m *model) Traffic(pipeline string, answered map[string]int, failed int) {
+	m.send(trafficMessage{pipeline, answered, failed})
 }
 func (m *model) End(Summary) {}
 

@@ -3,6 +3,7 @@ package show
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,10 +35,11 @@ func NewTerminal(w io.Writer, interrupt func()) *Terminal {
 type (
 	noteMessage    string
 	releaseMessage struct {
-		version string
+		Release
 		watch.Execution
 	}
 	trafficMessage struct {
+		pipeline string
 		answered map[string]int
 		failed   int
 	}
@@ -48,13 +50,13 @@ type (
 func (t *Terminal) Note(line string) { t.program.Send(noteMessage(line)) }
 
 // Execution implements Display.
-func (t *Terminal) Execution(version string, e watch.Execution) {
-	t.program.Send(releaseMessage{version, e})
+func (t *Terminal) Execution(r Release, e watch.Execution) {
+	t.program.Send(releaseMessage{r, e})
 }
 
 // Traffic implements Display.
-func (t *Terminal) Traffic(answered map[string]int, failed int) {
-	t.program.Send(trafficMessage{answered, failed})
+func (t *Terminal) Traffic(pipeline string, answered map[string]int, failed int) {
+	t.program.Send(trafficMessage{pipeline, answered, failed})
 }
 
 // End implements Display.
@@ -71,8 +73,7 @@ type screen struct {
 	interrupt func()
 	note      string
 	releases  []releaseMessage
-	traffic   trafficMessage
-	failed    int
+	traffic   []trafficMessage // by pipeline; failed counts all of the run's
 	ticks     int
 }
 
@@ -106,10 +107,21 @@ func (s screen) Update(message tea.Msg) (tea.Model, tea.Cmd) {
 		}
 		s.releases = append(s.releases[:len(s.releases):len(s.releases)], m)
 	case trafficMessage:
-		s.traffic = m
-		s.failed += m.failed
+		s.traffic = withTraffic(s.traffic, m)
 	}
 	return s, nil
+}
+
+// withTraffic puts a pipeline's latest traffic in place of its last, in a copy.
+func withTraffic(all []trafficMessage, m trafficMessage) []trafficMessage {
+	all = slices.Clone(all)
+	i := slices.IndexFunc(all, func(t trafficMessage) bool { return t.pipeline == m.pipeline })
+	if i < 0 {
+		return append(all, m)
+	}
+	m.failed += all[i].failed
+	all[i] = m
+	return all
 }
 
 var (
@@ -130,7 +142,7 @@ func (s screen) View() string {
 		fmt.Fprintln(&b, faint.Render(cut(s.note, s.width)))
 	}
 	for _, r := range s.releases {
-		fmt.Fprintf(&b, "\n%s  %s  %s\n", bold.Render("release of v"+r.version), s.status(r.Status), faint.Render(seconds(r.Elapsed)))
+		fmt.Fprintf(&b, "\n%s  %s  %s\n", bold.Render(r.Pipeline+", release of v"+r.Version), s.status(r.Status), faint.Render(seconds(r.Elapsed)))
 		stage := ""
 		for _, a := range r.Actions {
 			label := a.Stage
@@ -141,12 +153,15 @@ func (s screen) View() string {
 			fmt.Fprintln(&b, s.action(label, a))
 		}
 	}
-	if s.traffic.answered != nil || s.failed > 0 {
-		lost := good.Render("0 failed")
-		if s.failed > 0 {
-			lost = bad.Render(fmt.Sprintf("%d failed", s.failed))
+	for i, t := range s.traffic {
+		if i == 0 {
+			fmt.Fprintf(&b, "\n%s\n", bold.Render("traffic, answers a second"))
 		}
-		fmt.Fprintf(&b, "\n%s  %s  %s\n", bold.Render("traffic, answers a second"), perVersion(s.traffic.answered), lost)
+		lost := good.Render("0 failed")
+		if t.failed > 0 {
+			lost = bad.Render(fmt.Sprintf("%d failed", t.failed))
+		}
+		fmt.Fprintf(&b, "  %-9s %s  %s\n", t.pipeline, perVersion(t.answered), lost)
 	}
 	return b.String()
 }

@@ -194,17 +194,18 @@ func (p Protocol) members(b *bytes.Buffer, v reflect.Value) {
 	for _, f := range wire.Fields(v.Type(), p.naming()) {
 		if m := v.FieldByIndex(f.Index); !wire.Omitted(m) {
 			fmt.Fprintf(b, "<%s>", f.Name)
-			p.value(b, m)
+			p.value(b, m, f.Item)
 			fmt.Fprintf(b, "</%s>", f.Name)
 		}
 	}
 }
 
-func (p Protocol) value(b *bytes.Buffer, v reflect.Value) {
+// value writes a value; item names the elements of a list, "" as the protocol does.
+func (p Protocol) value(b *bytes.Buffer, v reflect.Value, item string) {
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Interface:
 		if !v.IsNil() {
-			p.value(b, v.Elem())
+			p.value(b, v.Elem(), item)
 		}
 	case reflect.Struct:
 		if t, ok := v.Interface().(time.Time); ok {
@@ -213,13 +214,16 @@ func (p Protocol) value(b *bytes.Buffer, v reflect.Value) {
 		}
 		p.members(b, v)
 	case reflect.Slice:
-		item := "member"
-		if p.EC2 {
+		switch {
+		case item != "":
+		case p.EC2:
 			item = "item"
+		default:
+			item = "member"
 		}
 		for i := range v.Len() {
 			fmt.Fprintf(b, "<%s>", item)
-			p.value(b, v.Index(i))
+			p.value(b, v.Index(i), "")
 			fmt.Fprintf(b, "</%s>", item)
 		}
 	case reflect.Map:
@@ -229,7 +233,7 @@ func (p Protocol) value(b *bytes.Buffer, v reflect.Value) {
 			b.WriteString("<entry>")
 			element(b, "key", key.String())
 			b.WriteString("<value>")
-			p.value(b, v.MapIndex(key))
+			p.value(b, v.MapIndex(key), "")
 			b.WriteString("</value></entry>")
 		}
 	default:

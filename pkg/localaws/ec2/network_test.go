@@ -15,23 +15,7 @@ import (
 	"cutover/pkg/localaws/resource"
 )
 
-func put(t *testing.T, s *ec2.Service, kind, id string, properties map[string]any) resource.State {
-	t.Helper()
-	for _, r := range s.Resources() {
-		if r.Name == kind {
-			state, err := r.Create(t.Context(), resource.Request{StackName: "net", StackID: "net/1", LogicalID: id, Properties: properties})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return state
-		}
-	}
-	t.Fatalf("no resource type %s", kind)
-	return resource.State{}
-}
-
-// ask sends a signed query. (The EC2 client is left out of tests: it takes
-// minutes to compile, and the aws CLI parses the same answers elsewhere.)
+// ask sends a signed query and returns the answer as it is on the wire.
 func ask(t *testing.T, config aws.Config, form string) string {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodPost, *config.BaseEndpoint, strings.NewReader(form+"&Version=2016-11-15"))
@@ -75,7 +59,8 @@ func TestNetwork_IsDescribedAsCreated(t *testing.T) {
 		"Action=DescribeSubnets&SubnetId.1=subnet-none":     "<Code>InvalidSubnetID.NotFound</Code>",
 		"Action=DescribeSecurityGroups":                     "<groupDescription>all</groupDescription>",
 		"Action=DescribeAvailabilityZones":                  "<zoneName>us-east-1a</zoneName>",
-		"Action=RunInstances":                               "the embedded AWS does not serve ec2:RunInstances",
+		"Action=RunSpotFleet":                               "the embedded AWS does not serve ec2:RunSpotFleet",
+		"Action=CreateImage&InstanceId=i-0123456789abcdef0": "<Code>MissingParameter</Code><Message>The request must contain the parameter Name</Message>",
 		"Action=DescribeVpcs&Filter.1.Name=vpc-id":          "Filter: is unknown to the embedded AWS",
 	} {
 		if got := ask(t, config, form); !strings.Contains(got, want) {
@@ -89,7 +74,7 @@ func TestNetwork_AVpcInUseIsNotDeleted(t *testing.T) {
 	s := ec2.New(ec2.Config{Region: "us-east-1", Account: "111122223333"})
 	vpc := put(t, s, "AWS::EC2::VPC", "Vpc", map[string]any{"CidrBlock": "10.0.0.0/16"})
 	subnet := put(t, s, "AWS::EC2::Subnet", "A", map[string]any{"VpcId": vpc.PhysicalID, "CidrBlock": "10.0.0.0/24"})
-	remove := s.Resources()[0].Delete
+	remove := resourceType(t, s, "AWS::EC2::VPC").Delete
 	if err := remove(t.Context(), resource.Request{PhysicalID: vpc.PhysicalID}); err == nil || !strings.Contains(err.Error(), "DependencyViolation") {
 		t.Errorf("delete a VPC with a subnet: got %v, want DependencyViolation", err)
 	}
