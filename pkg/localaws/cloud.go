@@ -284,6 +284,9 @@ func (c *Cloud) composeFleet() {
 		Clock: c.Clock, Region: Region, Account: Account, Logger: logger, Instances: instances{c.EC2, profiles{c}},
 		TargetGroups: targetGroups{c.ELBV2}, Topics: c.SNS, Events: bus{c}, Alarms: c.CloudWatch, Subnet: c.EC2.Subnet,
 		NoLaunchConfigurations: c.config.NoLaunchConfigurations,
+		Launched: func(group, instanceID string, done func(bool)) {
+			c.CodeDeploy.InstanceLaunched(group, instanceID, done)
+		},
 	})
 	c.CodeDeploy = codedeploy.New(codedeploy.Config{
 		Clock: c.Clock, Region: Region, Account: Account, Logger: logger, Groups: scalingGroups{c.AutoScaling}, TargetGroups: targetGroups{c.ELBV2},

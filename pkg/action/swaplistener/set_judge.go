@@ -14,7 +14,10 @@ import (
 
 // judge reads what speaks against the release.
 func (t *setTick) judge(ctx context.Context) error {
-	return t.alarms(ctx)
+	if err := t.alarms(ctx); err != nil {
+		return err
+	}
+	return t.analyze(ctx)
 }
 
 // alarms reads the alarms of the file, metric and composite, in one call.

@@ -100,6 +100,10 @@ type Config struct {
 	Alarms       Alarms // nil knows no alarm
 	// Subnet finds a subnet's VPC and Availability Zone; nil knows every subnet.
 	Subnet func(id string) (vpcID, zone string, ok bool)
+	// Launched hears of each instance that runs, as CodeDeploy does by a lifecycle
+	// hook of its own: the instance is not put in service until done is called,
+	// and given up if it was not deployed to. Nil puts it in service at once.
+	Launched func(group, instanceID string, done func(deployed bool))
 	// NoLaunchConfigurations makes the account one that was made too late to
 	// create launch configurations (on or after 2024-10-01).
 	// https://docs.aws.amazon.com/autoscaling/ec2/userguide/launch-configurations.html

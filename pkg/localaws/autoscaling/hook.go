@@ -216,7 +216,35 @@ func (s *Service) holdLocked(g *group, m *member, transition string, p *pass) bo
 		m.waits = append(m.waits, w)
 		s.tellHookLocked(g, m, w, p.later)
 	}
+	if transition == transitionLaunching && s.Launched != nil {
+		s.deployLocked(g, m, p)
+	}
 	return len(m.waits) > 0
+}
+
+// deployHook is how CodeDeploy calls its lifecycle hook.
+const deployHook = "CodeDeploy-managed-automatic-launch-deployment-hook"
+
+// deployLocked has an instance wait for what is deployed to the group.
+func (s *Service) deployLocked(g *group, m *member, p *pass) {
+	last := s.clock.Now().Add(time.Hour)
+	w := &wait{hook: hook{name: deployHook, transition: transitionLaunching, result: resultAbandon}, token: s.newIDLocked("token"), deadline: last, last: last}
+	m.waits = append(m.waits, w)
+	name, id := g.name, m.id
+	p.later(func() {
+		s.Launched(name, id, func(deployed bool) {
+			result := resultContinue
+			if !deployed {
+				result = resultAbandon
+			}
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if slices.Contains(m.waits, w) {
+				m.complete(w, result)
+				s.wakeLocked(g)
+			}
+		})
+	})
 }
 
 // waitingLocked ends the waits that are due and says whether others are left.

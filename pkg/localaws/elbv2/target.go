@@ -192,9 +192,21 @@ func (s *Service) TargetGroup(arn string) (targetType string, attached, exists b
 	return g.TargetType, s.userLocked(arn) != nil, true
 }
 
-// Register adds a target by its address, for the services beside.
+// Register adds a target, for the services beside. Port 0 is the group's own, here
+// and below.
 func (s *Service) Register(targetGroupARN, id string, port int) error {
-	return s.Plane.Register(groupName(targetGroupARN), alb.Target{ID: id, Port: port})
+	return s.Plane.Register(groupName(targetGroupARN), alb.Target{ID: id, Port: s.portOf(targetGroupARN, port)})
+}
+
+func (s *Service) portOf(targetGroupARN string, port int) int {
+	if port != 0 {
+		return port
+	}
+	g, err := s.group(targetGroupARN)
+	if err != nil {
+		return 0 // the group is gone, and its targets with it
+	}
+	return g.Port
 }
 
 // Deregister begins to drain a target. A group that is gone has no targets.
@@ -202,7 +214,7 @@ func (s *Service) Deregister(targetGroupARN, id string, port int) error {
 	if _, _, exists := s.TargetGroup(targetGroupARN); !exists {
 		return nil
 	}
-	return s.Plane.Deregister(groupName(targetGroupARN), alb.Target{ID: id, Port: port})
+	return s.Plane.Deregister(groupName(targetGroupARN), alb.Target{ID: id, Port: s.portOf(targetGroupARN, port)})
 }
 
 // Health is a target's state and its description; empty when it is not registered.
@@ -211,6 +223,7 @@ func (s *Service) Health(targetGroupARN, id string, port int) (state, descriptio
 	if err != nil {
 		return "", "" // the group is gone, and its targets with it
 	}
+	port = s.portOf(targetGroupARN, port)
 	for _, r := range registered {
 		if r.ID == id && r.Port == port {
 			return string(r.State), r.Reason.Description
