@@ -20,16 +20,23 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/codedeploy"
 	"github.com/aws/aws-sdk-go-v2/service/codepipeline"
 	"github.com/aws/aws-sdk-go-v2/service/codepipeline/types"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"cutover/pkg/action/deploygreen"
+	"cutover/pkg/action/goldenami"
 	"cutover/pkg/action/swaplistener"
 	"cutover/pkg/awsclient"
+	"cutover/pkg/customresource"
+	"cutover/pkg/deploymentgroup"
+	"cutover/pkg/fleet"
 	"cutover/pkg/job"
 	"cutover/pkg/localaws"
 	"cutover/pkg/localaws/clock"
@@ -120,6 +127,22 @@ func newWorld(t testing.TB, o options) *world {
 
 // functions make each function as its main does, with retries that do not wait.
 var functions = map[string]func(log io.Writer, env map[string]string) lambda.Handler{
+	"BuildGoldenAMIFunction": func(log io.Writer, env map[string]string) lambda.Handler {
+		clients, config := wire("BuildGoldenAMI", log, env)
+		api := clients.Config()
+		return job.NewHandler(config, goldenami.New(goldenami.Clients{
+			SSM:         sync.OnceValue(func() goldenami.SSM { return ssm.NewFromConfig(api) }),
+			EC2:         sync.OnceValue(func() fleet.EC2 { return fleet.NewEC2(ec2.NewFromConfig(api)) }),
+			AutoScaling: sync.OnceValue(func() fleet.AutoScaling { return autoscaling.NewFromConfig(api) }),
+			CodeDeploy:  sync.OnceValue(func() fleet.CodeDeploy { return codedeploy.NewFromConfig(api) }),
+		}).Step)
+	},
+	"DeploymentGroupFunction": func(log io.Writer, env map[string]string) lambda.Handler {
+		clients, _ := wire("DeploymentGroup", log, env)
+		api := clients.Config()
+		group := deploymentgroup.New(codedeploy.NewFromConfig(api), autoscaling.NewFromConfig(api), nil)
+		return customresource.New(customresource.Config{Logger: slog.New(slog.NewJSONHandler(log, nil))}, group.Do)
+	},
 	"DeployGreenFunction": func(log io.Writer, env map[string]string) lambda.Handler {
 		clients, config := wire("DeployGreen", log, env)
 		api := clients.Config()
