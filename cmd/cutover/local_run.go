@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -19,9 +20,10 @@ import (
 // runCommand releases two versions of each pipeline's example under load.
 type runCommand struct {
 	localFlags
-	JSON    bool          `help:"Print JSON lines instead of text, the summary last."`
-	Rate    int           `help:"Requests a second on the production port." default:"200"`
-	Timeout time.Duration `help:"Give up after this long." default:"10m"`
+	JSON     bool          `help:"Print JSON lines instead of text, the summary last."`
+	Rate     int           `help:"Requests a second on the production port." default:"200"`
+	Scenario string        `help:"What the ECS pipeline releases after the first version: good (a version that works), bad (one that is healthy, but wrong and slow in 30 of 100 answers), or all." enum:"good,bad,all" default:"all"`
+	Timeout  time.Duration `help:"Give up after this long." default:"10m"`
 }
 
 // Validate names every flag that is out of range.
@@ -89,7 +91,8 @@ func (c *runCommand) release(ctx context.Context, display show.Display) (summary
 	return summary, errors.Join(faults...)
 }
 
-// releaseBoth releases the first version, and the second one under traffic.
+// releaseBoth releases the first version, the second one under traffic, and then
+// one that is bad.
 func (c *runCommand) releaseBoth(ctx context.Context, p *pipeline, display show.Display, report *show.Pipeline) error {
 	if err := c.releaseVersion(ctx, p, display, "1", report); err != nil {
 		return err
@@ -112,10 +115,83 @@ func (c *runCommand) releaseBoth(ctx context.Context, p *pipeline, display show.
 	if err != nil {
 		return err
 	}
-	if report.Live, err = p.production(ctx, p); err != nil {
+	if err := verdict(report.Traffic); err != nil {
 		return err
 	}
-	return verdict(report.Traffic)
+	if p.spoil != nil && c.Scenario != "good" {
+		if report.Bad, err = c.releaseBad(ctx, p, display, report); err != nil {
+			return err
+		}
+	}
+	report.Live, err = p.production(ctx, p)
+	return err
+}
+
+// releaseBad releases a version that is healthy and yet bad, under traffic, and
+// expects the pipeline to take it back by itself.
+func (c *runCommand) releaseBad(ctx context.Context, p *pipeline, display show.Display, report *show.Pipeline) (*show.Bad, error) {
+	const version = "3"
+	before, err := p.production(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.spoil(p); err != nil {
+		return nil, err
+	}
+	exposure := &exposure{version: version, of: p.version}
+	stream := load.Start(ctx, load.Config{URL: p.urls[80], Rate: c.Rate, Version: exposure.note})
+	stopTraffic := showTraffic(display, p.example, stream)
+	e, err := c.follow(ctx, p, display, version, report)
+	stopTraffic()
+	bad := &show.Bad{Traffic: stream.Stop(), Affected: exposure.lasted().Seconds() * c.Speed}
+	if err != nil {
+		return bad, err
+	}
+	bad.Errors = bad.Traffic.Errors[version]
+	bad.Exposed = answeredBy(bad.Traffic, version) + bad.Errors
+	bad.Why = firstError(e)
+	after, err := p.production(ctx, p)
+	switch {
+	case err != nil:
+		return bad, err
+	case e.Status != "Failed" || !strings.Contains(bad.Why, "rolled back"):
+		return bad, fmt.Errorf("the bad release ended as %s, want it rolled back: %s", e.Status, bad.Why)
+	case before != after:
+		return bad, fmt.Errorf("after the bad release production is on %s, before it was on %s", after, before)
+	case bad.Exposed == 0:
+		return bad, errors.New("the bad release answered no request")
+	case bad.Traffic.Failed > bad.Errors:
+		return bad, fmt.Errorf("%d requests failed that the bad release did not answer", bad.Traffic.Failed-bad.Errors)
+	}
+	return bad, nil
+}
+
+// An exposure is for how long a version answered.
+type exposure struct {
+	version string
+	of      func(*http.Response) string
+
+	mu          sync.Mutex
+	first, last time.Time
+}
+
+// note is the version of an answer.
+func (x *exposure) note(r *http.Response) string {
+	version := x.of(r)
+	if version == x.version {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		if x.last = time.Now(); x.first.IsZero() {
+			x.first = x.last
+		}
+	}
+	return version
+}
+
+func (x *exposure) lasted() time.Duration {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.last.Sub(x.first)
 }
 
 // settle lets traffic go on a little after the last release, so that what breaks
@@ -164,13 +240,22 @@ func verdict(traffic load.Report) error {
 	return nil
 }
 
-// releaseVersion pushes a version and follows its execution to the end.
+// releaseVersion takes a version through the pipeline.
 func (c *runCommand) releaseVersion(ctx context.Context, p *pipeline, display show.Display, version string, report *show.Pipeline) error {
+	e, err := c.follow(ctx, p, display, version, report)
+	if err == nil && e.Status != "Succeeded" {
+		err = fmt.Errorf("release of version %s ended as %s: %s", version, e.Status, firstError(e))
+	}
+	return err
+}
+
+// follow pushes a version and follows its execution to the end.
+func (c *runCommand) follow(ctx context.Context, p *pipeline, display show.Display, version string, report *show.Pipeline) (watch.Execution, error) {
 	began := time.Now()
 	display.Note("pushing version " + version + " of " + p.directory())
 	commit, err := p.push(ctx, version)
 	if err != nil {
-		return err
+		return watch.Execution{}, err
 	}
 	watcher := &watch.Watcher{
 		Client: p.client, Pipeline: p.outputs["PipelineName"], Approve: true,
@@ -178,19 +263,16 @@ func (c *runCommand) releaseVersion(ctx context.Context, p *pipeline, display sh
 	}
 	id, err := watcher.Started(ctx, commit)
 	if err != nil {
-		return fmt.Errorf("wait for the pipeline to start: %w", err)
+		return watch.Execution{}, fmt.Errorf("wait for the pipeline to start: %w", err)
 	}
 	e, err := watcher.Follow(ctx, id)
 	if err != nil {
-		return fmt.Errorf("follow the release of version %s: %w", version, err)
+		return e, fmt.Errorf("follow the release of version %s: %w", version, err)
 	}
 	report.Executions = append(report.Executions, show.Ended{
 		Version: version, ID: id, Status: e.Status, Seconds: time.Since(began).Seconds(),
 	})
-	if e.Status != "Succeeded" {
-		return fmt.Errorf("release of version %s ended as %s: %s", version, e.Status, firstError(e))
-	}
-	return nil
+	return e, nil
 }
 
 func firstError(e watch.Execution) string {

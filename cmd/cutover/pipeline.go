@@ -31,6 +31,10 @@ type pipeline struct {
 	// between happens before the second release; nil means nothing does.
 	between func(ctx context.Context, p *pipeline, note func(string)) error
 
+	// spoil makes the example's working copy one that looks healthy and is bad; nil
+	// where no release is taken back by itself.
+	spoil func(p *pipeline) error
+
 	site    *site
 	outputs map[string]string // of its stacks
 	urls    map[int]string    // by port
@@ -73,13 +77,16 @@ func ecsPipeline() *pipeline {
 		example: "hello",
 		stacks: []stack{
 			{"hello-ecs", "infra/ecs.yaml", nil, map[string]string{"Name": "hello", "Architecture": architecture()}},
-			{"hello-pipeline", "infra/pipeline.yaml", nil, map[string]string{"Name": "hello", "FunctionsStack": functionsStack}},
+			{"hello-pipeline", "infra/pipeline.yaml", nil, map[string]string{"Name": "hello", "FunctionsStack": functionsStack, "ReleaseFile": "cutover.yaml"}},
 		},
 		ports:      map[int]string{80: "production", 8080: "test"},
 		stage:      "Release",
 		approval:   "Approve",
 		version:    func(r *http.Response) string { return r.Header.Get("X-Version") },
 		production: liveSide,
+		spoil: func(p *pipeline) error {
+			return os.WriteFile(filepath.Join(p.work(), "FAULTS"), []byte("30\n"), 0o644)
+		},
 	}
 }
 
@@ -138,9 +145,12 @@ func (p *pipeline) deploy(ctx context.Context, note func(string)) error {
 	return nil
 }
 
+// work is the example's working copy.
+func (p *pipeline) work() string { return filepath.Join(p.site.scratch, p.example) }
+
 // push commits a version of the example to its repository and returns the commit.
 func (p *pipeline) push(ctx context.Context, version string) (string, error) {
-	work := filepath.Join(p.site.scratch, p.example)
+	work := p.work()
 	if _, err := os.Stat(work); errors.Is(err, os.ErrNotExist) {
 		if err := os.CopyFS(work, os.DirFS(p.directory())); err != nil {
 			return "", fmt.Errorf("copy %s: %w", p.directory(), err)

@@ -34,7 +34,7 @@ elif ! grep -q 'MANIFEST_UNKNOWN\|NAME_UNKNOWN' "$work/why"; then
   exit 1
 else
   CGO_ENABLED=0 GOOS=linux go build -trimpath -buildvcs=false \
-    -ldflags "-s -w -buildid= -X main.version=$(<VERSION)" -o "$work/hello" .
+    -ldflags "-s -w -buildid= -X main.version=$(<VERSION) -X main.faults=$(<FAULTS)" -o "$work/hello" .
   # A docker-style archive: https://github.com/moby/docker-image-spec
   pack=(tar --format=ustar --mtime=@0 --owner=0 --group=0 --numeric-owner --mode=0755 -C "$work")
   "${pack[@]}" -cf "$work/layer.tar" hello

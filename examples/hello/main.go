@@ -1,6 +1,9 @@
 // Command hello is a web service that says which version it is: something to
 // release, and to see in the traffic which release answered.
 //
+// The file FAULTS makes it a bad release that still looks healthy: so many of a
+// hundred answers are late, and are errors.
+//
 // It listens on $PORT (8080 if unset). On SIGTERM it goes on serving for a
 // moment, so that a load balancer that has not noticed yet loses no request,
 // then finishes what is in flight and exits.
@@ -16,15 +19,19 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 	"time"
 )
 
-// version is set at link time.
-var version = "dev"
+// Both are set at link time. faults is how many of a hundred answers are late
+// and are errors.
+var version, faults = "dev", "0"
 
 const (
+	// late is how long an answer takes that is an error.
+	late = 250 * time.Millisecond
 	// linger is how long requests are taken after SIGTERM.
 	linger = time.Second
 	// grace is how long requests in flight may take after that. Both together
@@ -43,6 +50,10 @@ func main() {
 func run(logger *slog.Logger) error {
 	terminated, done := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer done()
+	bad, err := strconv.Atoi(faults)
+	if err != nil || bad < 0 || bad > 100 {
+		return fmt.Errorf("FAULTS is %q: it must be 0 to 100", faults)
+	}
 	port := os.Getenv("PORT")
 	if port == "" {
 		port = "8080"
@@ -57,13 +68,23 @@ func run(logger *slog.Logger) error {
 		logger.Info("terminating")
 		time.AfterFunc(linger, func() { close(lingered) })
 	})
-	return serve(listener, handler(version), terminated.Done(), lingered)
+	return serve(listener, handler(version, bad), terminated.Done(), lingered)
 }
 
 // handler answers all that hello answers.
-func handler(version string) http.Handler {
+func handler(version string, faults int) http.Handler {
+	var asked atomic.Int64
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		// 37 has no factor in common with 100: the errors lie scattered.
+		if int(asked.Add(1)*37%100) < faults {
+			select {
+			case <-time.After(late):
+			case <-r.Context().Done():
+			}
+			http.Error(w, "out of order", http.StatusInternalServerError)
+			return
+		}
 		w.Header().Set("Content-Type", "application/json")
 		// An error here means that the client is gone.
 		_ = json.NewEncoder(w).Encode(map[string]string{"message": "hello", "version": version})

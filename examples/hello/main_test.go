@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 )
@@ -24,7 +25,7 @@ func TestHandler(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := httptest.NewRecorder()
-			handler("7").ServeHTTP(w, httptest.NewRequest(test.method, test.path, nil))
+			handler("7", 0).ServeHTTP(w, httptest.NewRequest(test.method, test.path, nil))
 			if w.Code != test.status || w.Body.String() != test.body {
 				t.Errorf("got %d %q, want %d %q", w.Code, w.Body, test.status, test.body)
 			}
@@ -71,7 +72,7 @@ func TestServe_FinishesWhatIsInFlight(t *testing.T) {
 
 func TestServe_AnswersAndClosesConnectionsWhileDraining(t *testing.T) {
 	t.Parallel()
-	s := start(t, handler("7"))
+	s := start(t, handler("7", 0))
 	if s.get(t, "/").closed {
 		t.Error("got a closed connection before draining, want it kept")
 	}
@@ -91,7 +92,7 @@ func TestServe_AnswersAndClosesConnectionsWhileDraining(t *testing.T) {
 
 func TestServe_TellsWhyItCannotServe(t *testing.T) {
 	t.Parallel()
-	s := start(t, handler("7"))
+	s := start(t, handler("7", 0))
 	s.listener.Close()
 	if err := <-s.ended; err == nil {
 		t.Error("got a clean end, want the listener's error")
@@ -151,5 +152,39 @@ func (s *server) await(t *testing.T, what string, holds func() bool) {
 		if time.Now().After(deadline) {
 			t.Fatalf("got nothing in 10 s, want %s", what)
 		}
+	}
+}
+
+func TestHandler_BadReleaseLooksHealthy(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(handler("3", 30))
+	defer server.Close()
+	got := map[int]int{}
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	for range 100 {
+		all.Go(func() {
+			r, err := http.Get(server.URL)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			r.Body.Close()
+			mu.Lock()
+			defer mu.Unlock()
+			got[r.StatusCode]++
+		})
+	}
+	all.Wait()
+	if got[http.StatusInternalServerError] != 30 || got[http.StatusOK] != 70 {
+		t.Errorf("got answers %v, want 30 errors of 100", got)
+	}
+	r, err := http.Get(server.URL + "/healthz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Body.Close()
+	if r.StatusCode != http.StatusOK {
+		t.Errorf("health: got %d, want 200", r.StatusCode)
 	}
 }

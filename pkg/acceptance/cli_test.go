@@ -87,7 +87,8 @@ func (c *cli) checkOperations(t *testing.T, before int) {
 // A cli is the aws CLI on a world in which version 1 is live.
 type cli struct {
 	world  *world
-	path   string
+	python string           // that runs the CLI
+	idle   chan *cliProcess // places for commands to run
 	dir    string
 	names  map[string]string // what all tables know, beside what they ask for
 	silent atomic.Bool       // functions answer no job
@@ -108,13 +109,13 @@ func newCLI(t *testing.T) *cli {
 			path = string(bytes.TrimSpace(found))
 		}
 	}
-	c := &cli{path: path, dir: t.TempDir()}
+	c := &cli{python: interpreter(t, path), dir: t.TempDir()}
 	c.world = released(t, options{wrap: func(h lambda.Handler) locallambda.Handler { return mute{h, &c.silent} }})
 	c.silent.Store(true)
 	c.build = sync.OnceValues(c.startBuild)
 	c.names = map[string]string{
 		"dir": c.dir, "image": image("1"),
-		"pipeline-arn": "arn:aws:codepipeline:us-east-1:111122223333:" + pipeline,
+		"pipeline-arn": "arn:aws:codepipeline:us-east-1:111122223333:" + app,
 		"trace":        fmt.Sprintf("1-%08x-00000000000000000000c110", c.world.clock.Now().Unix()),
 	}
 	code, err := zipped(map[string]string{"bootstrap": "#!/bin/sh\n"})
@@ -127,6 +128,7 @@ func newCLI(t *testing.T) *cli {
 	for _, stack := range []string{"hello-network", "hello-ecs", "hello-functions", "hello-pipeline"} {
 		c.nameResources(t, stack)
 	}
+	c.startProcesses(t)
 	c.runClock(t)
 	return c
 }
@@ -236,16 +238,12 @@ func (c *cli) startBuild() (string, error) {
 	return c.world.cloud.CodeBuild.Run(codebuild.Build{Project: app, Source: source, Initiator: "test"}, func(codebuild.Outcome) {})
 }
 
-// run runs one command with nothing in its environment but what it needs.
+// run runs one command.
 func (c *cli) run(t *testing.T, arguments ...string) (output string, err error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	command := exec.CommandContext(ctx, c.path, arguments...)
-	command.Env = append(c.world.cloud.Environment(), "PATH="+os.Getenv("PATH"), "HOME="+c.dir, "AWS_PAGER=",
-		"AWS_EC2_METADATA_DISABLED=true", "AWS_MAX_ATTEMPTS=1", "AWS_DEFAULT_OUTPUT=json")
-	out, err := command.CombinedOutput()
-	return string(bytes.TrimSpace(out)), err
+	place := <-c.idle
+	defer func() { c.idle <- place }()
+	return place.run(arguments)
 }
 
 func (c *cli) runTable(t *testing.T, file string) {

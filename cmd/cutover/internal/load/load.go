@@ -36,8 +36,11 @@ type Config struct {
 
 // A Report is what a stream saw so far.
 type Report struct {
-	Sent      int            `json:"sent"`
-	Answered  map[string]int `json:"answeredByVersion"`
+	Sent     int            `json:"sent"`
+	Answered map[string]int `json:"answeredByVersion"`
+	// Errors are answers with a status of 500 and more, by the version that gave
+	// them. They count as failed too.
+	Errors    map[string]int `json:"errorsByVersion,omitempty"`
 	Failed    int            `json:"failed"`
 	Failures  map[string]int `json:"failures,omitempty"` // by what went wrong
 	FirstFail string         `json:"firstFailure,omitempty"`
@@ -91,7 +94,7 @@ func Start(ctx context.Context, config Config) *Stream {
 		},
 		places: make(chan struct{}, config.Most),
 		cancel: cancel,
-		report: Report{Answered: map[string]int{}, Failures: map[string]int{}},
+		report: Report{Answered: map[string]int{}, Errors: map[string]int{}, Failures: map[string]int{}},
 	}
 	s.done.Go(func() { s.pace(ctx) })
 	return s
@@ -139,7 +142,7 @@ func (s *Stream) send() {
 		case err != nil:
 			s.fail("answer cut short: " + cause(err))
 		case response.StatusCode >= 500:
-			s.fail("status " + response.Status)
+			s.wrong(s.config.Version(response), response.Status)
 		default:
 			s.answer(s.config.Version(response), time.Since(start))
 		}
@@ -168,9 +171,21 @@ func (s *Stream) answer(version string, took time.Duration) {
 	s.nowLocked().answered[version]++
 }
 
+// wrong counts an error that a version answered with.
+func (s *Stream) wrong(version, status string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.report.Errors[version]++
+	s.failLocked("status " + status)
+}
+
 func (s *Stream) fail(why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.failLocked(why)
+}
+
+func (s *Stream) failLocked(why string) {
 	s.report.Failed++
 	s.report.Failures[why]++
 	if s.report.FirstFail == "" {
@@ -209,7 +224,7 @@ func (s *Stream) Report() Report {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := s.report
-	r.Answered, r.Failures = maps.Clone(r.Answered), maps.Clone(r.Failures)
+	r.Answered, r.Errors, r.Failures = maps.Clone(r.Answered), maps.Clone(r.Errors), maps.Clone(r.Failures)
 	r.Latency = s.latencies.summary()
 	return r
 }

@@ -47,7 +47,20 @@ type Pipeline struct {
 	Name       string      `json:"pipeline"`
 	Executions []Ended     `json:"executions"`
 	Traffic    load.Report `json:"traffic"`
+	Bad        *Bad        `json:"bad,omitempty"`
 	Live       string      `json:"live,omitempty"` // what production is on at the end
+}
+
+// Bad is what a bad release did before it was taken back.
+type Bad struct {
+	Traffic load.Report `json:"traffic"`
+	// Exposed is how many requests it answered, Errors how many of them wrongly.
+	Exposed int `json:"exposed"`
+	Errors  int `json:"errors"`
+	// Affected is for how long it had production traffic, by the embedded AWS's
+	// clock, in seconds.
+	Affected float64 `json:"affectedSeconds"`
+	Why      string  `json:"why"` // as the pipeline says
 }
 
 // Ended is an execution that has ended.
@@ -101,6 +114,11 @@ func writePipeline(w io.Writer, p Pipeline) {
 		for _, why := range slices.Sorted(maps.Keys(t.Failures)) {
 			fmt.Fprintf(w, "  failure           %d x %s (first: %s)\n", t.Failures[why], why, t.FirstFail)
 		}
+	}
+	if b := p.Bad; b != nil {
+		fmt.Fprintf(w, "  the bad release   answered %d of %d requests, %d of them with errors, for %.0f s of the embedded AWS; nothing else failed: %t\n",
+			b.Exposed, b.Traffic.Sent, b.Errors, b.Affected, b.Traffic.Failed == b.Errors)
+		fmt.Fprintf(w, "  and why it ended  %s\n", strings.ReplaceAll(b.Why, "\n", "\n                    "))
 	}
 	if p.Live != "" {
 		fmt.Fprintf(w, "  production is on  %s\n", p.Live)
