@@ -76,7 +76,7 @@ func ecsPipeline() *pipeline {
 	return &pipeline{
 		example: "hello",
 		stacks: []stack{
-			{"hello-ecs", "infra/ecs.yaml", nil, map[string]string{"Name": "hello", "Architecture": architecture()}},
+			{"hello-ecs", "infra/ecs.yaml", nil, map[string]string{"Name": "hello", "Architecture": architecture(), "ErrorsPerMinute": "3"}},
 			{"hello-pipeline", "infra/pipeline.yaml", nil, map[string]string{"Name": "hello", "FunctionsStack": functionsStack, "ReleaseFile": "cutover.yaml"}},
 		},
 		ports:      map[int]string{80: "production", 8080: "test"},

@@ -5,24 +5,35 @@ package main
 
 import (
 	"os"
+	"sync"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	hooks "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"cutover/pkg/action/swaplistener"
 	"cutover/pkg/awsclient"
+	"cutover/pkg/hook"
 	"cutover/pkg/job"
+	"cutover/pkg/record"
 )
 
 func main() {
-	settings := job.SettingsFrom(os.LookupEnv)
-	lambda.Start(job.Function(settings, "SwapListener", step))
+	lambda.Start(job.Function(job.SettingsFrom(os.LookupEnv), "SwapListener", step))
 }
 
 func step(c *awsclient.Clients) job.Step[swaplistener.Params, swaplistener.State] {
 	config := c.Config()
-	return swaplistener.New(elb.NewFromConfig(config), ecs.NewFromConfig(config), ssm.NewFromConfig(config), cloudwatch.NewFromConfig(config)).Step
+	return swaplistener.New(swaplistener.Clients{
+		ELB: elb.NewFromConfig(config), ECS: ecs.NewFromConfig(config), Now: c.Now, Log: os.Stdout,
+		SSM:        sync.OnceValue(func() record.API { return ssm.NewFromConfig(config) }),
+		CloudWatch: sync.OnceValue(func() swaplistener.CloudWatch { return cloudwatch.NewFromConfig(config) }),
+		Lambda:     sync.OnceValue(func() hook.API { return hooks.NewFromConfig(config) }),
+		Events:     sync.OnceValue(func() swaplistener.Events { return eventbridge.NewFromConfig(config) }),
+		Bucket:     sync.OnceValue(func() swaplistener.Bucket { return c.S3(config.Credentials) }),
+	}).Step
 }

@@ -248,7 +248,7 @@ func TestBadInput_OnceCorrectedIsReleased(t *testing.T) {
 func (w *world) editAction(name string, change edit) error {
 	w.t.Helper()
 	ctx := context.Background()
-	got, err := w.pipelines.GetPipeline(ctx, &codepipeline.GetPipelineInput{Name: aws.String(pipeline)})
+	got, err := w.pipelines.GetPipeline(ctx, &codepipeline.GetPipelineInput{Name: aws.String(w.product.name)})
 	if err != nil {
 		w.t.Fatal(err)
 	}

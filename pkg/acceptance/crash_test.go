@@ -250,7 +250,7 @@ func checkReportsOf(t testing.TB, jobs []pipelines.JobRecord, killed bool) {
 
 // versionOn asks a listener's port which version answers there.
 func (w *world) versionOn(port int) string {
-	address, ok := w.cloud.ELBV2.Listens(app, port)
+	address, ok := w.cloud.ELBV2.Listens(w.product.name, port)
 	if !ok {
 		return fmt.Sprintf("no listener on port %d", port)
 	}

@@ -128,7 +128,7 @@ func TestRollback_MovesBackQuicklyToTheWarmSide(t *testing.T) {
 	w.check(t, "2")
 	definitions, jobs := len(w.taskDefinitions()), len(w.cloud.CodePipeline.Jobs())
 	back, err := w.pipelines.RollbackStage(t.Context(), &codepipeline.RollbackStageInput{
-		PipelineName: aws.String(pipeline), StageName: aws.String("Release"), TargetPipelineExecutionId: &first,
+		PipelineName: aws.String(w.product.name), StageName: aws.String("Release"), TargetPipelineExecutionId: &first,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/codepipeline"
 	"github.com/aws/aws-sdk-go-v2/service/codepipeline/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -223,4 +224,12 @@ func unknownRule(name string, port int32) edit {
 		arn := *w.rule(port).RuleArn
 		key(name, `"`+arn[:strings.LastIndexByte(arn, '/')+1]+`0123456789abcdef"`)(w, a)
 	}
+}
+
+// stopExecution presses Stop and abandon in the console.
+func (w *world) stopExecution(id string) {
+	_, err := w.pipelines.StopPipelineExecution(context.Background(), &codepipeline.StopPipelineExecutionInput{
+		PipelineName: &w.product.name, PipelineExecutionId: &id, Abandon: true, Reason: aws.String("not this one"),
+	})
+	must(err)
 }

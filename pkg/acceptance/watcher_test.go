@@ -159,7 +159,7 @@ func (w *world) unserved() string {
 // weights are those of the rule, on a listener's port, that forwards.
 func (w *world) weights(port int32, names map[string]string) map[string]int {
 	ctx := context.Background()
-	balancers, err := w.cloud.ELBV2.DescribeLoadBalancers(ctx, &elbv2.DescribeLoadBalancersInput{Names: []string{app}})
+	balancers, err := w.cloud.ELBV2.DescribeLoadBalancers(ctx, &elbv2.DescribeLoadBalancersInput{Names: []string{w.product.name}})
 	must(err)
 	listeners, err := w.cloud.ELBV2.DescribeListeners(ctx, &elbv2.DescribeListenersInput{LoadBalancerArn: balancers.LoadBalancers[0].LoadBalancerArn})
 	must(err)

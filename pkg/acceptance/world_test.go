@@ -28,6 +28,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	hooks "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"cutover/pkg/action/deploygreen"
@@ -37,6 +39,7 @@ import (
 	"cutover/pkg/customresource"
 	"cutover/pkg/deploymentgroup"
 	"cutover/pkg/fleet"
+	"cutover/pkg/hook"
 	"cutover/pkg/job"
 	"cutover/pkg/localaws"
 	"cutover/pkg/localaws/clock"
@@ -46,19 +49,47 @@ import (
 	"cutover/pkg/localaws/endpoint"
 	locallambda "cutover/pkg/localaws/lambda"
 	"cutover/pkg/localaws/workload"
+	"cutover/pkg/record"
 )
 
-const (
-	app      = "hello"
-	pipeline = "hello"
-)
+const app = "hello"
+
+// A product is one of the pipelines, with the stacks that it needs.
+type product struct {
+	name   string // of the application: of its pipeline and load balancer too
+	stage  string // that is retried
+	stacks []stack
+	// artifact makes the files of a build's artifact.
+	artifact func(version string) (map[string]string, error)
+}
+
+type stack struct {
+	name, file string
+	parameters map[string]string
+}
+
+// ecsProduct releases images to a pair of ECS services.
+var ecsProduct = product{
+	name: app, stage: "Release",
+	stacks: []stack{
+		{"hello-network", "infra/network.yaml", map[string]string{"Name": app}},
+		{"hello-ecs", "infra/ecs.yaml", map[string]string{"Name": app}},
+		{"hello-functions", "template.yaml", nil},
+		{"hello-pipeline", "infra/pipeline.yaml", map[string]string{"Name": app}},
+	},
+	artifact: func(version string) (map[string]string, error) {
+		return map[string]string{"imageDetail.json": fmt.Sprintf(`{"ImageURI": %q}`, image(version))}, nil
+	},
+}
 
 // A world is an embedded AWS with everything deployed from the templates.
 type world struct {
-	t     testing.TB
-	clock *clock.Manual
-	cloud *localaws.Cloud
+	t       testing.TB
+	product product
+	clock   *clock.Manual
+	cloud   *localaws.Cloud
 
+	config    func() aws.Config // of the administrator
 	pipelines *codepipeline.Client
 	services  *ecs.Client
 	balancers *elb.Client
@@ -71,20 +102,26 @@ type world struct {
 
 // options change how a world is made.
 type options struct {
+	// product that is deployed, that of ECS by default.
+	product *product
 	// wrap stands between Lambda and each function.
 	wrap func(lambda.Handler) locallambda.Handler
 	// edit changes a template before it is deployed.
 	edit func(file string, template string) string
-	// artifact makes the files of a build's artifact, in place of the one that
-	// names the version's image.
+	// artifact makes the files of a build's artifact, in place of the product's.
 	artifact func(version string) map[string]string
+	// imageFate decides what becomes of images of an instance.
+	imageFate func(instanceID string) (state, reason string)
 }
 
 func newWorld(t testing.TB, o options) *world {
 	t.Helper()
 	w := &world{
-		t: t, clock: clock.NewManual(time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)),
+		t: t, product: ecsProduct, clock: clock.NewManual(time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)),
 		source: &source{}, tasks: &tasks{broken: map[string]string{}}, log: &syncBuffer{},
+	}
+	if o.product != nil {
+		w.product = *o.product
 	}
 	w.watcher = &watcher{world: w}
 	handlers := map[string]func(map[string]string) locallambda.Handler{}
@@ -93,7 +130,7 @@ func newWorld(t testing.TB, o options) *world {
 			break // Lambda runs what was uploaded
 		}
 		handlers[id] = func(env map[string]string) locallambda.Handler {
-			h := function(w.log, env)
+			h := function(w, env)
 			if o.wrap != nil {
 				return o.wrap(h)
 			}
@@ -102,7 +139,7 @@ func newWorld(t testing.TB, o options) *world {
 	}
 	cloud, err := localaws.New(localaws.Config{
 		Clock: w.clock, Dir: t.TempDir(), Handlers: handlers, Runner: workload.NewInProcess(w.clock, w.tasks),
-		Builds: builder{o.artifact}, Repositories: w.source, Observe: w.watcher.observe,
+		Builds: builder{w.artifact(o)}, Repositories: w.source, Observe: w.watcher.observe, ImageFate: o.imageFate,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -117,6 +154,7 @@ func newWorld(t testing.TB, o options) *world {
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
 	config.HTTPClient = &http.Client{Transport: transport}
+	w.config = func() aws.Config { return config }
 	w.pipelines, w.services, w.balancers = codepipeline.NewFromConfig(config), ecs.NewFromConfig(config), elb.NewFromConfig(config)
 	cloud.CodePipeline.Watch(w.watcher.hear)
 	w.deploy(o)
@@ -126,9 +164,9 @@ func newWorld(t testing.TB, o options) *world {
 }
 
 // functions make each function as its main does, with retries that do not wait.
-var functions = map[string]func(log io.Writer, env map[string]string) lambda.Handler{
-	"BuildGoldenAMIFunction": func(log io.Writer, env map[string]string) lambda.Handler {
-		clients, config := wire("BuildGoldenAMI", log, env)
+var functions = map[string]func(w *world, env map[string]string) lambda.Handler{
+	"BuildGoldenAMIFunction": func(w *world, env map[string]string) lambda.Handler {
+		clients, config := w.wire("BuildGoldenAMI", env)
 		api := clients.Config()
 		return job.NewHandler(config, goldenami.New(goldenami.Clients{
 			SSM:         sync.OnceValue(func() goldenami.SSM { return ssm.NewFromConfig(api) }),
@@ -137,25 +175,38 @@ var functions = map[string]func(log io.Writer, env map[string]string) lambda.Han
 			CodeDeploy:  sync.OnceValue(func() fleet.CodeDeploy { return codedeploy.NewFromConfig(api) }),
 		}).Step)
 	},
-	"DeploymentGroupFunction": func(log io.Writer, env map[string]string) lambda.Handler {
-		clients, _ := wire("DeploymentGroup", log, env)
+	"DeploymentGroupFunction": func(w *world, env map[string]string) lambda.Handler {
+		clients, _ := w.wire("DeploymentGroup", env)
 		api := clients.Config()
-		group := deploymentgroup.New(codedeploy.NewFromConfig(api), autoscaling.NewFromConfig(api), nil)
-		return customresource.New(customresource.Config{Logger: slog.New(slog.NewJSONHandler(log, nil))}, group.Do)
+		group := deploymentgroup.New(codedeploy.NewFromConfig(api), autoscaling.NewFromConfig(api), w.pause)
+		return customresource.New(customresource.Config{Logger: slog.New(slog.NewJSONHandler(w.log, nil))}, group.Do)
 	},
-	"DeployGreenFunction": func(log io.Writer, env map[string]string) lambda.Handler {
-		clients, config := wire("DeployGreen", log, env)
+	"DeployGreenFunction": func(w *world, env map[string]string) lambda.Handler {
+		clients, config := w.wire("DeployGreen", env)
 		api := clients.Config()
 		return job.NewHandler(config, deploygreen.New(elb.NewFromConfig(api), ecs.NewFromConfig(api)).Step)
 	},
-	"SwapListenerFunction": func(log io.Writer, env map[string]string) lambda.Handler {
-		clients, config := wire("SwapListener", log, env)
+	"SwapListenerFunction": func(w *world, env map[string]string) lambda.Handler {
+		clients, config := w.wire("SwapListener", env)
 		api := clients.Config()
-		return job.NewHandler(config, swaplistener.New(elb.NewFromConfig(api), ecs.NewFromConfig(api), ssm.NewFromConfig(api), cloudwatch.NewFromConfig(api)).Step)
+		return job.NewHandler(config, swaplistener.New(swaplistener.Clients{
+			ELB: elb.NewFromConfig(api), ECS: ecs.NewFromConfig(api), Log: w.log,
+			SSM:        sync.OnceValue(func() record.API { return ssm.NewFromConfig(api) }),
+			CloudWatch: sync.OnceValue(func() swaplistener.CloudWatch { return cloudwatch.NewFromConfig(api) }),
+			Lambda:     sync.OnceValue(func() hook.API { return hooks.NewFromConfig(api) }),
+			Events:     sync.OnceValue(func() swaplistener.Events { return eventbridge.NewFromConfig(api) }),
+			Bucket:     sync.OnceValue(func() swaplistener.Bucket { return clients.S3(api.Credentials) }),
+		}).Step)
 	},
 }
 
-func wire(action string, log io.Writer, env map[string]string) (*awsclient.Clients, job.Config) {
+// pause lets time pass while a function waits, since nobody else does.
+func (w *world) pause(ctx context.Context, _ int) error {
+	w.clock.Advance(10 * time.Second)
+	return ctx.Err()
+}
+
+func (w *world) wire(action string, env map[string]string) (*awsclient.Clients, job.Config) {
 	settings := awsclient.FromEnvironment(func(name string) (string, bool) { v, ok := env[name]; return v, ok })
 	settings.Trace = false // X-Ray's SDK is one for the whole process
 	settings.MaxBackoff = time.Millisecond
@@ -166,7 +217,13 @@ func wire(action string, log io.Writer, env map[string]string) (*awsclient.Clien
 	return clients, job.Config{
 		Action: action, CodePipeline: clients.CodePipeline(),
 		S3:     func(p aws.CredentialsProvider) job.S3 { return clients.S3(p) },
-		Logger: slog.New(slog.NewJSONHandler(log, nil)), Now: clients.Now,
+		Logger: slog.New(slog.NewJSONHandler(w.log, nil)),
+		Now: func() time.Time {
+			if now := clients.Now(); !now.IsZero() {
+				return now
+			}
+			return w.clock.Now() // as AWS's machines show AWS's time
+		},
 	}
 }
 
@@ -184,20 +241,15 @@ func (w *world) deploy(o options) {
 			w.t.Fatal(err)
 		}
 	}
-	for _, s := range []struct {
-		name, file string
-		parameters map[string]string
-	}{
-		{"hello-network", "infra/network.yaml", map[string]string{"Name": app}},
-		{"hello-ecs", "infra/ecs.yaml", map[string]string{"Name": app}},
-		{"hello-functions", "template.yaml", nil},
-		{"hello-pipeline", "infra/pipeline.yaml", map[string]string{"Name": app}},
-	} {
-		w.deployStack(o, s.name, s.file, s.parameters)
+	for _, s := range w.product.stacks {
+		if err := w.deployStack(o, s.name, s.file, s.parameters); err != nil {
+			w.t.Fatal(err)
+		}
 	}
 }
 
-func (w *world) deployStack(o options, name, file string, parameters map[string]string) {
+// deployStack creates or updates a stack, or tells why that failed.
+func (w *world) deployStack(o options, name, file string, parameters map[string]string) error {
 	w.t.Helper()
 	text, err := os.ReadFile(filepath.Join(root, file))
 	if err != nil {
@@ -214,9 +266,7 @@ func (w *world) deployStack(o options, name, file string, parameters map[string]
 	if o.edit != nil {
 		template = o.edit(file, template)
 	}
-	if err := w.cloud.CloudFormation.Deploy(w.t.Context(), deployment(name, template, parameters)); err != nil {
-		w.t.Fatal(err)
-	}
+	return w.cloud.CloudFormation.Deploy(w.t.Context(), deployment(name, template, parameters))
 }
 
 // binaries is the directory of the functions' zips, as `make build` leaves them,
@@ -268,9 +318,17 @@ func (s *source) Archive(_, revision string) (pipelines.Commit, []byte, error) {
 	return pipelines.Commit{ID: "version-" + version, Message: "Release version " + version}, archive, err
 }
 
-// builder turns a source into the reference of an image, as CodeBuild would.
+// artifact is what builds make: the option's, else the product's.
+func (w *world) artifact(o options) func(string) (map[string]string, error) {
+	if o.artifact == nil {
+		return w.product.artifact
+	}
+	return func(version string) (map[string]string, error) { return o.artifact(version), nil }
+}
+
+// builder turns a source into an artifact, as CodeBuild would.
 type builder struct {
-	artifact func(version string) map[string]string // nil: imageDetail.json
+	artifact func(version string) (map[string]string, error)
 }
 
 // Run implements codepipeline.Builds.
@@ -279,9 +337,9 @@ func (r builder) Run(b pipelines.Build, done func(pipelines.Outcome)) (string, e
 	if err != nil {
 		return "", err
 	}
-	files := map[string]string{"imageDetail.json": fmt.Sprintf(`{"ImageURI": %q}`, image(version))}
-	if r.artifact != nil {
-		files = r.artifact(version)
+	files, err := r.artifact(version)
+	if err != nil {
+		return "", err
 	}
 	artifact, err := zipped(files)
 	if err != nil {
@@ -300,6 +358,7 @@ func image(version string) string {
 type tasks struct {
 	mu     sync.Mutex
 	broken map[string]string // version to what is wrong: "unhealthy", "crashes"
+	fit    string            // the one image that programs work on; empty: on all
 }
 
 func (a *tasks) breakVersion(version, how string) {
@@ -308,16 +367,39 @@ func (a *tasks) breakVersion(version, how string) {
 	a.broken[version] = how
 }
 
+// breakImages has programs work on no image but one.
+func (a *tasks) breakImages(but string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.fit = but
+}
+
+func (a *tasks) howOn(image string) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.fit != "" && a.fit != image {
+		return "unhealthy"
+	}
+	return ""
+}
+
+func (a *tasks) how(version string) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.broken[version]
+}
+
 // App implements workload.Apps.
 func (a *tasks) App(reference string) (workload.App, bool) {
+	if reference == "/opt/webapp/webapp" {
+		return a.webapp, true
+	}
 	name, _, _ := strings.Cut(reference, "@")
 	version, ok := strings.CutPrefix(name, "registry.example/"+app+"-")
 	if !ok {
 		return nil, false
 	}
-	a.mu.Lock()
-	how := a.broken[version]
-	a.mu.Unlock()
+	how := a.how(version)
 	return func(t *workload.Task) http.Handler {
 		if how == "crashes" {
 			t.Exit(1)
@@ -335,7 +417,7 @@ func (a *tasks) App(reference string) (workload.App, bool) {
 func (w *world) start(version string) string {
 	w.t.Helper()
 	w.source.set(version)
-	started, err := w.pipelines.StartPipelineExecution(context.Background(), &codepipeline.StartPipelineExecutionInput{Name: aws.String(pipeline)})
+	started, err := w.pipelines.StartPipelineExecution(context.Background(), &codepipeline.StartPipelineExecutionInput{Name: aws.String(w.product.name)})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -376,7 +458,7 @@ func (w *world) approve(id string) {
 		return
 	}
 	_, err := w.pipelines.PutApprovalResult(context.Background(), &codepipeline.PutApprovalResultInput{
-		PipelineName: aws.String(pipeline), StageName: aws.String("Release"), ActionName: aws.String("Approve"), Token: &token,
+		PipelineName: aws.String(w.product.name), StageName: aws.String("Release"), ActionName: aws.String("Approve"), Token: &token,
 		Result: &types.ApprovalResult{Status: types.ApprovalStatusApproved, Summary: aws.String("fine")},
 	})
 	if err != nil {
@@ -388,7 +470,7 @@ func (w *world) approve(id string) {
 func (w *world) retry(id string, mode types.StageRetryMode) (status string) {
 	w.t.Helper()
 	_, err := w.pipelines.RetryStageExecution(context.Background(), &codepipeline.RetryStageExecutionInput{
-		PipelineName: aws.String(pipeline), StageName: aws.String("Release"), PipelineExecutionId: &id, RetryMode: mode,
+		PipelineName: aws.String(w.product.name), StageName: aws.String(w.product.stage), PipelineExecutionId: &id, RetryMode: mode,
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -398,7 +480,7 @@ func (w *world) retry(id string, mode types.StageRetryMode) (status string) {
 
 // why is what the pipeline shows of a failed execution.
 func (w *world) why() string {
-	state, err := w.pipelines.GetPipelineState(context.Background(), &codepipeline.GetPipelineStateInput{Name: aws.String(pipeline)})
+	state, err := w.pipelines.GetPipelineState(context.Background(), &codepipeline.GetPipelineStateInput{Name: aws.String(w.product.name)})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -426,12 +508,12 @@ func (w *world) functionCalls() []endpoint.Call {
 // functionOf tells which function made a call: its role carries its name. A
 // job's artifacts are read with the pipeline's role.
 func functionOf(c endpoint.Call) string {
-	for _, name := range []string{"DeployGreen", "SwapListener"} {
+	for _, name := range []string{"BuildGoldenAMI", "DeployGreen", "DeploymentGroup", "SwapListener"} {
 		if strings.Contains(c.Principal.RoleName(), name+"Role") {
 			return name
 		}
 	}
-	if c.Service == "s3" && strings.Contains(c.Principal.RoleName(), "PipelineRole") {
+	if c.Service == "s3" && strings.Contains(c.Principal.RoleName(), app+"-pipeline-PipelineRole") {
 		return "DeployGreen"
 	}
 	return ""

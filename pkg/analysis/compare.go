@@ -97,8 +97,8 @@ func (l Limits) failures(green, blue Sample) test {
 	return test{
 		statistic: excess(green.Errors, green.Requests, blue.Errors, blue.Requests, l.ErrorRate/100),
 		size:      harmonic(green.Requests, blue.Requests),
-		why: fmt.Sprintf("green failed %d of %d requests (%.2f %%), blue %d of %d (%.2f %%), allowed are %v points more",
-			green.Errors, green.Requests, 100*green.failed(), blue.Errors, blue.Requests, 100*blue.failed(), l.ErrorRate),
+		why: fmt.Sprintf("green failed %d of %d requests (%.2f %%), blue %d of %d (%.2f %%), allowed %s more",
+			green.Errors, green.Requests, 100*green.failed(), blue.Errors, blue.Requests, 100*blue.failed(), points(l.ErrorRate)),
 	}
 }
 
@@ -118,6 +118,14 @@ func (l Limits) times(green, blue Sample) test {
 		t.statistic = 0
 	}
 	return t
+}
+
+// points writes percentage points with their verb.
+func points(n float64) string {
+	if n == 1 {
+		return "is 1 point"
+	}
+	return fmt.Sprintf("are %v points", n)
 }
 
 // seconds writes an answer time with three digits or so.

@@ -38,6 +38,7 @@ import (
 	"cutover/pkg/localaws/ec2"
 	"cutover/pkg/localaws/ecr"
 	"cutover/pkg/localaws/ecs"
+	"cutover/pkg/localaws/egress"
 	"cutover/pkg/localaws/elbv2"
 	"cutover/pkg/localaws/endpoint"
 	"cutover/pkg/localaws/events"
@@ -90,6 +91,9 @@ type Config struct {
 	ImageFate func(instanceID string) (state, reason string)
 	// NoLaunchConfigurations makes the account too new to create any.
 	NoLaunchConfigurations bool
+	// Limits are how often the account may call the APIs, such as
+	// endpoint.AWSLimits; none by default.
+	Limits []endpoint.Limit
 	// Observe hears of every call right after it was carried out.
 	Observe func(endpoint.Call)
 	Logger  *slog.Logger
@@ -100,6 +104,7 @@ type Cloud struct {
 	Clock  clock.Clock
 	Faults *endpoint.Faults
 	Calls  *endpoint.Calls
+	Limits *endpoint.Limits
 
 	Endpoint       *endpoint.Endpoint
 	AutoScaling    *autoscaling.Service
@@ -130,6 +135,7 @@ type Cloud struct {
 	machines    *machine.Fleet
 	automations *automation.Engine
 	balancers   *alb.Proxy
+	egress      *egress.Proxy
 	listener    net.Listener
 	server      *http.Server
 	served      chan struct{}
@@ -150,8 +156,10 @@ func New(config Config) (_ *Cloud, err error) {
 	}
 	c := &Cloud{
 		Clock: config.Clock, Faults: &endpoint.Faults{}, Calls: &endpoint.Calls{Observe: config.Observe},
+		Limits: &endpoint.Limits{},
 		config: config, dir: config.Dir, served: make(chan struct{}),
 	}
+	c.Limits.Set(config.Limits...)
 	close(c.served) // until serve starts
 	defer func() {
 		if err != nil {
@@ -214,13 +222,14 @@ func (c *Cloud) compose() (err error) {
 		Clock: c.Clock, Region: Region, Account: Account, Logger: logger, Plane: c.balancers,
 		Address: c.config.ListenerAddress, Subnet: c.EC2.Subnet, Running: c.runs,
 	})
+	c.egress = egress.New(c.ELBV2, logger)
 	c.ECS = ecs.New(ecs.Config{
 		Clock: c.Clock, Region: Region, Account: Account, Logger: logger,
 		Runner: c.runner, LoadBalancing: c.ELBV2, Logs: c.Logs, Environment: c.taskEnvironment,
 	})
 	c.Lambda = lambda.New(lambda.Config{
 		Clock: c.Clock, Roles: c.IAM, Logs: c.Logs, Objects: c.S3, Metrics: c.CloudWatch, Traces: c.XRay,
-		Endpoint: c.URL(), DaemonAddress: c.XRay.Address(), Directory: filepath.Join(c.dir, "functions"),
+		Endpoint: c.URL(), Environment: c.wayOut(), DaemonAddress: c.XRay.Address(), Directory: filepath.Join(c.dir, "functions"),
 		Handlers: c.config.Handlers, Logger: logger,
 	})
 	c.CodeBuild = codebuild.New(codebuild.Config{
@@ -239,6 +248,7 @@ func (c *Cloud) compose() (err error) {
 	})
 	c.Events = events.New(events.Config{
 		Clock: c.Clock, Region: Region, Account: Account, Logger: logger, Pipelines: c.CodePipeline, Roles: c.IAM,
+		Targets: map[string]events.Target{"lambda": functionTarget{c.Lambda}, "sns": topicTarget{c.SNS}},
 	})
 	c.CloudFormation = cloudformation.New(cloudformation.Config{
 		Clock: c.Clock, Objects: c.S3, AccountID: Account, Region: Region, Logger: logger, Types: c.types(),
@@ -307,8 +317,8 @@ func (c *Cloud) types() []resource.Type {
 // serve answers on the one address.
 func (c *Cloud) serve() {
 	c.Endpoint = endpoint.New(endpoint.Config{
-		Clock: c.Clock, IAM: c.IAM, Faults: c.Faults, Calls: c.Calls, Logger: c.config.Logger,
-		Kill: c.Lambda.Kill, Dead: c.Lambda.Dead,
+		Clock: c.Clock, IAM: c.IAM, Faults: c.Faults, Calls: c.Calls, Limits: c.Limits, Logger: c.config.Logger,
+		Proxy: c.egress, Kill: c.Lambda.Kill, Dead: c.Lambda.Dead,
 	})
 	for _, s := range []interface{ Wire() wire.Service }{
 		c.AutoScaling, c.CloudFormation, c.CloudWatch, c.CodeBuild, c.CodeCommit, c.CodeDeploy, c.CodePipeline,
@@ -409,6 +419,9 @@ func (c *Cloud) close() error {
 		errs = append(errs, c.listener.Close())
 	}
 	<-c.served
+	if c.egress != nil {
+		c.egress.Close()
+	}
 	if c.ownDir {
 		errs = append(errs, os.RemoveAll(c.dir))
 	}

@@ -1,7 +1,10 @@
 package localaws
 
 import (
+	"context"
 	"log/slog"
+	"maps"
+	"net/url"
 	"slices"
 	"time"
 
@@ -10,7 +13,10 @@ import (
 	"cutover/pkg/localaws/codebuild"
 	"cutover/pkg/localaws/codecommit"
 	"cutover/pkg/localaws/codepipeline"
+	"cutover/pkg/localaws/egress"
 	"cutover/pkg/localaws/iam"
+	"cutover/pkg/localaws/lambda"
+	"cutover/pkg/localaws/sns"
 )
 
 // The types here join services whose interfaces differ in their types only.
@@ -72,6 +78,7 @@ func (c *Cloud) assumeForBuild(roleARN, session string) (codebuild.Credentials, 
 // credentials of its role.
 func (c *Cloud) taskEnvironment(roleARN, taskID string) (map[string]string, error) {
 	environment := map[string]string{"AWS_REGION": Region, "AWS_DEFAULT_REGION": Region, "AWS_ENDPOINT_URL": c.URL()}
+	maps.Copy(environment, c.wayOut())
 	if roleARN == "" {
 		return environment, nil
 	}
@@ -83,6 +90,27 @@ func (c *Cloud) taskEnvironment(roleARN, taskID string) (map[string]string, erro
 	environment["AWS_SECRET_ACCESS_KEY"] = held.SecretAccessKey
 	environment["AWS_SESSION_TOKEN"] = held.SessionToken
 	return environment, nil
+}
+
+// wayOut is what functions and tasks must know to reach load balancers.
+func (c *Cloud) wayOut() map[string]string {
+	return egress.Environment(&url.URL{Scheme: "http", Host: c.Host()})
+}
+
+// functionTarget lets rules invoke functions.
+type functionTarget struct{ service *lambda.Service }
+
+// Deliver implements events.Target.
+func (t functionTarget) Deliver(_ context.Context, arn string, event []byte) error {
+	return t.service.InvokeAsync(arn, event)
+}
+
+// topicTarget lets rules publish to topics.
+type topicTarget struct{ service *sns.Service }
+
+// Deliver implements events.Target.
+func (t topicTarget) Deliver(_ context.Context, arn string, event []byte) error {
+	return t.service.Publish(arn, "", string(event))
 }
 
 // balancerMetrics hands what load balancers count to CloudWatch.

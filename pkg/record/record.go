@@ -15,14 +15,14 @@ const (
 
 // A Record is one release of a set.
 type Record struct {
-	Set        string    `json:"set"`
-	Generation int       `json:"generation"`
-	Execution  string    `json:"execution"` // the pipeline's
+	Set        string `json:"set"`
+	Generation int    `json:"generation"`
+	Execution  string `json:"execution"` // the pipeline's
 	// Revision counts the writes of the record.
-	Revision int `json:"revision"`
-	Commit     *Commit   `json:"commit,omitempty"`
-	Strategy   string    `json:"strategy"`
-	Started    time.Time `json:"started"`
+	Revision int       `json:"revision"`
+	Commit   *Commit   `json:"commit,omitempty"`
+	Strategy string    `json:"strategy"`
+	Started  time.Time `json:"started"`
 	// Expires is when the lock ends without a sign of life.
 	Expires  time.Time `json:"expires"`
 	Progress Progress  `json:"progress"`
@@ -40,7 +40,62 @@ type Record struct {
 	// production was back on blue.
 	Detected *time.Time `json:"detected,omitempty"`
 	Restored *time.Time `json:"restored,omitempty"`
+	// Timings are known at the end.
+	Timings *Timings `json:"timings,omitempty"`
 }
+
+// Timings are how long a release took, in whole seconds.
+type Timings struct {
+	// LeadTime is from the commit, or from the release's start where the commit's
+	// time is not known, until green had all of production.
+	LeadTime int64 `json:"leadTime,omitempty"`
+	// TimeToDetect is from the first move to green until what was wrong with it
+	// was seen.
+	TimeToDetect int64 `json:"timeToDetect,omitempty"`
+	// TimeToRestore is from the first move to green until production was back on
+	// blue: how long it was affected.
+	TimeToRestore int64 `json:"timeToRestore,omitempty"`
+}
+
+// Measure computes the timings of what the record tells.
+func (r Record) Measure() Timings {
+	var t Timings
+	from := r.Started
+	if r.Commit != nil && !r.Commit.At.IsZero() {
+		from = r.Commit.At
+	}
+	exposed := r.Exposure()
+	for _, s := range r.Steps {
+		if s.Weight == 100 {
+			t.LeadTime = seconds(from, s.At)
+			break
+		}
+	}
+	if r.Detected != nil {
+		t.TimeToDetect = seconds(exposed, *r.Detected)
+	}
+	if r.Restored != nil {
+		t.TimeToRestore = seconds(exposed, *r.Restored)
+	}
+	return t
+}
+
+// Exposure is when green first had production's traffic: its first step, or the
+// moment before the routes were written if it never got as far. It is zero if
+// nothing has moved.
+func (r Record) Exposure() time.Time {
+	for _, s := range r.Steps {
+		if s.Weight > 0 {
+			return s.At
+		}
+	}
+	if r.Progress.Move < 0 {
+		return time.Time{}
+	}
+	return r.Progress.Since
+}
+
+func seconds(from, to time.Time) int64 { return max(0, int64(to.Sub(from)/time.Second)) }
 
 // A Commit is what is released.
 type Commit struct {
@@ -56,13 +111,27 @@ type Progress struct {
 	// the first.
 	Move int `json:"move"`
 	// Settled says that every route was seen to have it; Since is when.
-	Settled bool      `json:"settled,omitempty"`
+	Settled bool `json:"settled,omitempty"`
+	// Skipped says that nothing had moved before, whatever the plan has before
+	// the move: there was no blue worth watching green next to.
+	Skipped bool      `json:"skipped,omitempty"`
 	Since   time.Time `json:"since,omitzero"`
 	// Back says that production goes back to blue, and Why.
 	Back bool   `json:"back,omitempty"`
 	Why  string `json:"why,omitempty"`
 	// Passed is the last point at which a hook was asked and had nothing against it.
 	Passed string `json:"passed,omitempty"`
+	// Asking is the point at which a hook is being asked, and AskedSince when that
+	// began.
+	Asking     string    `json:"asking,omitempty"`
+	AskedSince time.Time `json:"askedSince,omitzero"`
+	// Baked is when all of production was on green and had been watched for long
+	// enough: the release has succeeded, and blue is kept for a while.
+	Baked time.Time `json:"baked,omitzero"`
+	// Scaled is when blue was last scaled down, and Ceiling the most tasks that
+	// any of its services is to have since. Zero means that it was not.
+	Scaled  time.Time `json:"scaled,omitzero"`
+	Ceiling int       `json:"ceiling,omitempty"`
 }
 
 // A Step is a move that was made.

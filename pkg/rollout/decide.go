@@ -14,8 +14,13 @@ import (
 type Plan struct {
 	Moves   []release.Move // the last one is all of the traffic
 	Healthy release.Healthy
-	// Hooks are the points at which somebody is asked.
-	BeforeShift, AfterStep, AfterShift bool
+	// Checks of the test route are made before the first move.
+	Checks bool
+	// Hooks are the points at which somebody is asked, and for how long; 0 means
+	// that nobody is.
+	BeforeShift, AfterStep, AfterShift, OnRollback time.Duration
+	// Blue is what becomes of it in the end; nil leaves it as it is.
+	Blue *Blue
 	// Deadline is how long the release may go without progress.
 	Deadline time.Duration
 }
@@ -23,6 +28,9 @@ type Plan struct {
 // A Pair is a service of the set as it stands.
 type Pair struct {
 	Name string
+	// Busy says what blue still answers, or why that is not known; it is looked at
+	// only once blue may go.
+	Busy string
 	// Share is green's of the production route, in tenths of a percent, as far as
 	// the route forwards to the two sides and nothing else; Foreign says what it
 	// does instead.
@@ -58,7 +66,8 @@ type World struct {
 	// Verbs that were said to this release.
 	Abort, Hold, Promote *record.Said
 	Approved             int // moves, from the first, that somebody has let go on
-	// Answers of hooks by their points, of those that were asked on this tick.
+	// Answers of hooks and checks by their points, of those that were asked on
+	// this tick.
 	Answers map[string]Answer
 	// LastCall is when the job has too little time left to go on; zero means never.
 	LastCall time.Time
@@ -80,30 +89,23 @@ const (
 	Refuse               // nothing was moved yet, and nothing may be as things are
 	Note                 // record Progress
 	Write                // write the production routes of Pairs
-	Ask                  // ask the hook of Point
+	Ask                  // ask the hook, or make the checks, of Point
+	Scale                // scale blue's services of Pairs down to Count
 	Wait                 // look again later
 	Returned             // production is back on blue, all of it
-	Shifted              // production is on green, all of it, and was watched for long enough
+	Shifted              // production is on green, all of it, was watched for long enough, and blue is done with
 )
 
 // A Decision is what to do now.
 type Decision struct {
 	Kind     Kind
 	Progress record.Progress // of Note
-	Pairs    []int           // of Write: indexes
+	Pairs    []int           // of Write and Scale: indexes
 	Target   release.Weight  // of Write: green's share
+	Count    int             // of Scale: tasks
 	Point    string          // of Ask
-	Why      string          // of Stop, Refuse, Wait, Returned
+	Why      string          // of Stop, Refuse, Wait, Returned, and of a Shifted that left blue as it is
 }
-
-// Points at which hooks are asked.
-const (
-	PointBeforeShift = "beforeShift"
-	PointAfterShift  = "afterShift"
-)
-
-// PointAfterStep is the point after a move.
-func PointAfterStep(move int) string { return fmt.Sprintf("afterStep/%d", move) }
 
 // Decide says what to do now.
 func Decide(w World, plan Plan) Decision {
@@ -115,6 +117,9 @@ func Decide(w World, plan Plan) Decision {
 	}
 	if found := foreign(w, plan); found != "" {
 		return Decision{Kind: Stop, Why: found}
+	}
+	if !w.Progress.Baked.IsZero() {
+		return decideBlue(w, plan)
 	}
 	if why := reasonsToGoBack(w, plan); why != "" {
 		return goBack(w, why)
@@ -133,6 +138,14 @@ func (p Plan) share(move int) release.Weight {
 	return p.Moves[min(move, len(p.Moves)-1)].Weight
 }
 
+// before is what green had before the move that is made.
+func (p Plan) before(progress record.Progress) release.Weight {
+	if progress.Skipped {
+		return 0
+	}
+	return p.share(progress.Move - 1)
+}
+
 // decideStart is before the first move: nothing may have moved, green must be
 // fit, and nothing may be wrong already.
 func decideStart(w World, plan Plan) Decision {
@@ -144,7 +157,8 @@ func decideStart(w World, plan Plan) Decision {
 			return Decision{Kind: Refuse, Why: fmt.Sprintf("%s: green already has %s of the traffic, and no release of this execution gave it", p.Name, p.Share)}
 		}
 	}
-	switch why := unfit(w, plan, plan.share(0)); {
+	first := firstMove(w, plan)
+	switch why := unfit(w, plan, plan.share(first)); {
 	case w.Abort != nil:
 		return Decision{Kind: Refuse, Why: said("aborted", w.Abort)}
 	case len(w.Bad) > 0:
@@ -154,16 +168,37 @@ func decideStart(w World, plan Plan) Decision {
 	case w.Hold != nil:
 		return Decision{Kind: Wait, Why: said("held", w.Hold)}
 	}
-	if plan.BeforeShift && w.Progress.Passed != PointBeforeShift {
-		return ask(w, PointBeforeShift, func(why string) Decision { return Decision{Kind: Refuse, Why: why} })
+	refuse := func(why string) Decision { return Decision{Kind: Refuse, Why: why} }
+	if plan.Checks {
+		switch answer, made := w.Answers[PointChecks]; {
+		case !made:
+			return Decision{Kind: Ask, Point: PointChecks}
+		case answer.Failed:
+			return refuse(answer.Why)
+		}
 	}
-	return Decision{Kind: Note, Progress: begin(w, 0)}
+	if plan.BeforeShift > 0 && w.Progress.Passed != PointBeforeShift {
+		return ask(w, PointBeforeShift, plan.BeforeShift, refuse)
+	}
+	return Decision{Kind: Note, Progress: begin(w, first)}
+}
+
+// firstMove is the plan's first move or, where no blue serves anything, as before
+// the very first release, its last: there is nothing to be careful with.
+func firstMove(w World, plan Plan) int {
+	for _, p := range w.Pairs {
+		if p.Blue.Healthy > 0 {
+			return 0
+		}
+	}
+	return len(plan.Moves) - 1
 }
 
 // begin is the progress of a move that is about to be made.
 func begin(w World, move int) record.Progress {
 	p := w.Progress
 	p.Move, p.Settled, p.Since = move, false, w.Now
+	p.Skipped = w.Progress.Move < 0 && move > 0
 	return p
 }
 
@@ -194,7 +229,7 @@ func foreign(w World, plan Plan) string {
 
 // expected says whether a share is one that the progress accounts for.
 func expected(share release.Weight, p record.Progress, plan Plan) bool {
-	return share == plan.share(p.Move) || !p.Settled && share == plan.share(p.Move-1)
+	return share == plan.share(p.Move) || !p.Settled && share == plan.before(p)
 }
 
 // reasonsToGoBack joins what takes a release back once it has begun.
@@ -209,7 +244,7 @@ func reasonsToGoBack(w World, plan Plan) string {
 			why = append(why, fmt.Sprintf("%s: green has %d healthy targets of %d tasks", p.Name, p.Green.Healthy, p.Green.Desired))
 		}
 	}
-	if !w.LastCall.IsZero() && !w.Now.Before(w.LastCall) {
+	if w.late() {
 		why = append(why, "the job has no time left to go on")
 	}
 	if late := overdue(w, plan); late != "" {
@@ -227,7 +262,10 @@ func overdue(w World, plan Plan) string {
 	}
 	due := p.Since.Add(plan.Deadline)
 	if p.Settled && p.Move < len(plan.Moves) {
-		due = due.Add(plan.Moves[p.Move].Pause)
+		due = due.Add(plan.Moves[p.Move].Pause + plan.AfterStep)
+		if p.Move == len(plan.Moves)-1 {
+			due = due.Add(plan.AfterShift)
+		}
 	}
 	if w.Now.Before(due) {
 		return ""
@@ -294,13 +332,16 @@ func decideBack(w World, plan Plan) Decision {
 	case len(found) > 0:
 		return Decision{Kind: Stop, Why: fmt.Sprintf("going back, because %s; someone else changed the production route: %s", w.Progress.Why, strings.Join(found, "; "))}
 	}
+	if why, asks := askOnRollback(w, plan); asks {
+		return why
+	}
 	return Decision{Kind: Returned, Why: w.Progress.Why}
 }
 
 // expectedBack allows what the move under way, or the one before it, may have
 // written: a rollback can begin in the middle of a move.
 func expectedBack(share release.Weight, p record.Progress, plan Plan) bool {
-	return share == plan.share(p.Move) || share == plan.share(p.Move-1)
+	return share == plan.share(p.Move) || share == plan.before(p)
 }
 
 // decideWrite makes a move that was noted.
@@ -333,8 +374,8 @@ func decideNext(w World, plan Plan) Decision {
 		return Decision{Kind: Wait, Why: said("held", w.Hold)}
 	}
 	point := PointAfterStep(p.Move)
-	if plan.AfterStep && !slices.Contains([]string{point, PointAfterShift}, p.Passed) {
-		return ask(w, point, func(why string) Decision { return goBack(w, why) })
+	if plan.AfterStep > 0 && !slices.Contains([]string{point, PointAfterShift}, p.Passed) {
+		return ask(w, point, plan.AfterStep, func(why string) Decision { return goBack(w, why) })
 	}
 	if w.Promote == nil {
 		if left := p.Since.Add(move.Pause).Sub(w.Now); left > 0 {
@@ -353,31 +394,19 @@ func decideNext(w World, plan Plan) Decision {
 		}
 		return Decision{Kind: Note, Progress: begin(w, p.Move+1)}
 	}
-	if plan.AfterShift && p.Passed != PointAfterShift {
-		return ask(w, PointAfterShift, func(why string) Decision { return goBack(w, why) })
+	if plan.AfterShift > 0 && p.Passed != PointAfterShift {
+		return ask(w, PointAfterShift, plan.AfterShift, func(why string) Decision { return goBack(w, why) })
 	}
-	return Decision{Kind: Shifted}
+	if plan.Blue == nil {
+		return Decision{Kind: Shifted}
+	}
+	p.Baked = w.Now
+	return Decision{Kind: Note, Progress: p}
 }
 
 func waitsForApproval(w World, plan Plan) bool {
 	p := w.Progress
 	return p.Settled && w.Promote == nil && plan.Moves[p.Move].Approval && w.Approved <= p.Move
-}
-
-// ask has a hook asked, or goes by its answer.
-func ask(w World, point string, failed func(why string) Decision) Decision {
-	answer, asked := w.Answers[point]
-	switch {
-	case !asked:
-		return Decision{Kind: Ask, Point: point}
-	case answer.Failed:
-		return failed(fmt.Sprintf("hook %s: %s", point, answer.Why))
-	case !answer.Done:
-		return Decision{Kind: Wait, Why: fmt.Sprintf("hook %s: %s", point, answer.Why)}
-	}
-	p := w.Progress
-	p.Passed = point
-	return Decision{Kind: Note, Progress: p}
 }
 
 // said tells who said a verb, and why.

@@ -31,6 +31,48 @@ func TestDecide_SaysWhy(t *testing.T) {
 	with := func(w World, change func(*World)) World { change(&w); return w }
 	ops := &record.Said{By: "ops", Reason: "numbers look odd"}
 	start := record.Progress{Move: -1}
+	goes := canary
+	goes.Blue = &Blue{Keep: time.Hour, Count: 1, Step: 2, Pause: time.Minute}
+	baked := func(ago time.Duration) record.Progress {
+		p := at(2, true, ago+time.Minute)
+		p.Baked = epoch.Add(-ago)
+		return p
+	}
+	scaled := func(ceiling int, ago time.Duration) record.Progress {
+		p := baked(2 * time.Hour)
+		p.Scaled, p.Ceiling = epoch.Add(-ago), ceiling
+		return p
+	}
+	warm := func(p record.Progress, web, api int) World {
+		w := world(p, 1000, 1000)
+		w.Pairs[0].Blue, w.Pairs[1].Blue = Side{Healthy: web, Desired: web}, Side{Healthy: api, Desired: api}
+		return w
+	}
+	late := func(w *World) { w.LastCall = epoch }
+	for name, c := range map[string]struct {
+		world World
+		want  Decision
+	}{
+		"after the bake blue's time begins":      {world(at(2, true, time.Minute), 1000, 1000), Decision{Kind: Note, Progress: record.Progress{Move: 2, Settled: true, Since: epoch.Add(-time.Minute), Baked: epoch}}},
+		"blue is kept for its time":              {warm(baked(50*time.Minute), 5, 2), Decision{Kind: Wait, Why: "production is on green and has baked; blue is kept: 10m0s more"}},
+		"abort takes it back while it is whole":  {with(warm(baked(50*time.Minute), 5, 2), func(w *World) { w.Abort = ops }), Decision{Kind: Note, Progress: record.Progress{Move: 2, Settled: true, Since: epoch.Add(-51 * time.Minute), Baked: epoch.Add(-50 * time.Minute), Back: true, Why: "aborted by ops (numbers look odd)"}}},
+		"an alarm by then keeps blue":            {with(warm(baked(time.Hour), 5, 2), func(w *World) { w.Bad = []string{"alarm x is in ALARM"} }), Decision{Kind: Wait, Why: "production is on green and has baked; blue is kept: alarm x is in ALARM"}},
+		"a blue that is busy stays":              {with(warm(baked(time.Hour), 5, 2), func(w *World) { w.Pairs[1].Busy = "7 requests" }), Decision{Kind: Wait, Why: "production is on green and has baked; blue goes: api: 7 requests"}},
+		"the largest one sets the ceiling":       {warm(baked(time.Hour), 5, 2), Decision{Kind: Note, Progress: record.Progress{Move: 2, Settled: true, Since: epoch.Add(-61 * time.Minute), Baked: epoch.Add(-time.Hour), Scaled: epoch, Ceiling: 3}}},
+		"who is above it loses tasks":            {warm(scaled(3, 0), 5, 2), Decision{Kind: Scale, Pairs: []int{0}, Count: 3}},
+		"the next step has its pause":            {warm(scaled(3, 20*time.Second), 3, 2), Decision{Kind: Wait, Why: "production is on green and has baked; blue goes: 40s more with at most 3 tasks"}},
+		"at the count it is done":                {warm(scaled(1, time.Second), 1, 1), Decision{Kind: Shifted}},
+		"a blue that is small enough is done":    {warm(baked(time.Hour), 1, 0), Decision{Kind: Shifted}},
+		"abort comes too late for a smaller one": {with(warm(scaled(3, time.Second), 3, 2), func(w *World) { w.Abort = ops }), Decision{Kind: Shifted, Why: "aborted by ops (numbers look odd), but too late: blue was scaled down to 3 tasks at 2025-12-31T23:59:59Z and cannot take production back; release the old version anew"}},
+		"without time left blue stays":           {with(with(warm(baked(time.Hour), 5, 2), late), func(w *World) { w.Pairs[1].Busy = "7 requests" }), Decision{Kind: Shifted, Why: "blue was left as it is: api: 7 requests"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(c.want, Decide(c.world, goes)); diff != "" {
+				t.Errorf("decision (-want +got):\n%s", diff)
+			}
+		})
+	}
 	for name, c := range map[string]struct {
 		world World
 		want  Decision

@@ -15,5 +15,9 @@
 //     for the same execution.
 //   - All services end on the same side. Where somebody else has edited a route,
 //     it stops and touches nothing.
-//   - It goes back only to a blue that works.
+//   - It goes back only to a blue that works, and never to one that it has scaled
+//     down.
+//   - A blue loses tasks only while all of production is on a green that works,
+//     and while it answers nothing itself.
+//   - What a hook is asked is noted first, so that its time runs out whoever asks.
 package rollout

@@ -30,7 +30,10 @@ type model struct {
 	approved             int
 	answers              map[string]Answer
 
+	lastCall time.Time
+
 	wroteBack bool // blue was given something back
+	scaled    bool // blue has lost tasks
 	ended     *Decision
 }
 
@@ -47,9 +50,21 @@ func newModel(t *rapid.T) *model {
 		})
 	}
 	m.plan.Moves = append(m.plan.Moves, release.Move{Weight: release.Whole, Pause: time.Duration(rapid.IntRange(0, 10).Draw(t, "bake")) * time.Minute})
-	m.plan.BeforeShift = rapid.Bool().Draw(t, "beforeShift")
-	m.plan.AfterStep = rapid.Bool().Draw(t, "afterStep")
-	m.plan.AfterShift = rapid.Bool().Draw(t, "afterShift")
+	timeouts := rapid.SampledFrom([]time.Duration{0, time.Minute, 10 * time.Minute})
+	m.plan.BeforeShift = timeouts.Draw(t, "beforeShift")
+	m.plan.AfterStep = timeouts.Draw(t, "afterStep")
+	m.plan.AfterShift = timeouts.Draw(t, "afterShift")
+	m.plan.OnRollback = timeouts.Draw(t, "onRollback")
+	m.plan.Checks = rapid.Bool().Draw(t, "checks")
+	if rapid.Bool().Draw(t, "blue goes") {
+		m.plan.Blue = &Blue{
+			Keep: time.Duration(rapid.IntRange(0, 60).Draw(t, "keep")) * time.Minute, Count: rapid.IntRange(0, 3).Draw(t, "count"),
+			Step: rapid.IntRange(0, 2).Draw(t, "step"), Pause: time.Minute,
+		}
+	}
+	if rapid.Bool().Draw(t, "short of time") {
+		m.lastCall = epoch.Add(time.Duration(rapid.IntRange(1, 180).Draw(t, "last call")) * time.Minute)
+	}
 	m.plan.Deadline = time.Duration(rapid.SampledFrom([]int{0, 15, 60}).Draw(t, "deadline")) * time.Minute
 	m.plan.Healthy.Percent = rapid.SampledFrom([]int{0, 50, 100}).Draw(t, "healthy")
 	for i := range rapid.IntRange(1, 4).Draw(t, "pairs") {
@@ -63,7 +78,7 @@ func newModel(t *rapid.T) *model {
 func (m *model) world() World {
 	return World{
 		Now: m.now, Pairs: append([]Pair{}, m.pairs...), Progress: m.progress, Bad: m.bad, Unsure: m.unsure,
-		Abort: m.abort, Hold: m.hold, Promote: m.promote, Approved: m.approved, Answers: m.answers,
+		Abort: m.abort, Hold: m.hold, Promote: m.promote, Approved: m.approved, Answers: m.answers, LastCall: m.lastCall,
 	}
 }
 
@@ -86,7 +101,17 @@ func (m *model) tick(effects int) {
 				}
 				m.write(i, d)
 			}
+		case Scale:
+			for _, i := range d.Pairs {
+				if effects--; effects < 0 {
+					return
+				}
+				m.scale(i, d)
+			}
 		case Ask:
+			if d.Point != PointChecks && m.progress.Asking != d.Point {
+				m.t.Fatalf("%s is asked before that was noted", d.Point)
+			}
 			m.answers[d.Point] = m.answer()
 		case Wait:
 			return
@@ -105,10 +130,38 @@ func (m *model) note(p record.Progress) {
 	if m.progress.Back && !p.Back {
 		m.t.Fatalf("progress forgets that production goes back: %+v", p)
 	}
-	if p.Move < m.progress.Move || p.Move > m.progress.Move+1 {
+	if p.Move < m.progress.Move || p.Move > m.progress.Move+1 && !p.Skipped {
 		m.t.Fatalf("progress goes from move %d to %d", m.progress.Move, p.Move)
 	}
+	if m.scaled && p.Back {
+		m.t.Fatalf("production goes back to a blue that was scaled down: %+v", p)
+	}
 	m.progress = p
+}
+
+// scale takes tasks from a blue that nobody needs any more.
+func (m *model) scale(i int, d Decision) {
+	pair := &m.pairs[i]
+	for _, p := range m.pairs {
+		if p.Share != release.Whole || p.Foreign != "" {
+			m.t.Fatalf("blue of %s loses tasks while %s has green at %s (%s)", pair.Name, p.Name, p.Share, p.Foreign)
+		}
+	}
+	b := m.plan.Blue
+	switch lost := pair.Blue.Desired - d.Count; {
+	case m.progress.Back, m.progress.Baked.IsZero():
+		m.t.Fatalf("blue of %s loses tasks with progress %+v", pair.Name, m.progress)
+	case pair.Busy != "":
+		m.t.Fatalf("blue of %s loses tasks although it is busy: %s", pair.Name, pair.Busy)
+	case !pair.Green.works():
+		m.t.Fatalf("blue of %s loses tasks although green does not work", pair.Name)
+	case d.Count < b.Count, lost <= 0, b.Step > 0 && lost > b.Step:
+		m.t.Fatalf("blue of %s goes from %d tasks to %d, with %+v", pair.Name, pair.Blue.Desired, d.Count, b)
+	case m.promote == nil && m.now.Sub(m.progress.Baked) < b.Keep:
+		m.t.Fatalf("blue of %s loses tasks %s after the bake, want it kept for %s", pair.Name, m.now.Sub(m.progress.Baked), b.Keep)
+	}
+	pair.Blue.Desired, pair.Blue.Healthy = d.Count, min(d.Count, pair.Blue.Healthy)
+	m.scaled = true
 }
 
 func (m *model) write(i int, d Decision) {
@@ -151,8 +204,8 @@ func (m *model) end(d Decision) {
 // happen is something that nobody asked for.
 func (m *model) happen() {
 	pair := &m.pairs[rapid.IntRange(0, len(m.pairs)-1).Draw(m.t, "which")]
-	verb := &record.Said{By: "somebody"}
-	switch rapid.IntRange(0, 13).Draw(m.t, "event") {
+	verb := &record.Said{By: "somebody", At: m.now}
+	switch rapid.IntRange(0, 15).Draw(m.t, "event") {
 	case 0:
 		pair.Green.Healthy = rapid.IntRange(0, pair.Green.Desired).Draw(m.t, "green")
 	case 1:
@@ -180,6 +233,10 @@ func (m *model) happen() {
 	case 12:
 		m.edited = true
 		pair.Share = release.Weight(rapid.IntRange(0, 1000).Draw(m.t, "share"))
+	case 13:
+		pair.Busy = "12 requests"
+	case 14:
+		pair.Busy = ""
 	default:
 		m.now = m.now.Add(time.Duration(rapid.IntRange(0, 30).Draw(m.t, "minutes")) * time.Minute)
 	}
@@ -200,6 +257,7 @@ func TestModel_EveryReleaseEndsAndKeepsThePromises(t *testing.T) {
 		}
 		// The world comes to rest: everything is healthy, nobody holds.
 		for i := range m.pairs {
+			m.pairs[i].Busy = ""
 			m.pairs[i].Green.Healthy, m.pairs[i].Blue.Healthy = m.pairs[i].Green.Desired, m.pairs[i].Blue.Desired
 		}
 		m.hold, m.unsure, m.approved, m.bad = nil, "", len(m.plan.Moves), nil
@@ -228,7 +286,7 @@ func TestModel_GoodReleaseShifts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newModel(t)
 		m.approved = len(m.plan.Moves)
-		m.plan.BeforeShift, m.plan.AfterStep, m.plan.AfterShift = false, false, false
+		m.plan.BeforeShift, m.plan.AfterStep, m.plan.AfterShift, m.plan.Checks, m.lastCall = 0, 0, 0, false, time.Time{}
 		for i := 0; m.ended == nil; i++ {
 			if i == 500 {
 				t.Fatal("no end in sight")
@@ -242,6 +300,14 @@ func TestModel_GoodReleaseShifts(t *testing.T) {
 		least := time.Duration(0)
 		for _, move := range m.plan.Moves {
 			least += move.Pause
+		}
+		if b := m.plan.Blue; b != nil {
+			least += b.Keep
+			for _, p := range m.pairs {
+				if p.Blue.Desired > b.Count {
+					t.Errorf("blue of %s has %d tasks in the end, want at most %d", p.Name, p.Blue.Desired, b.Count)
+				}
+			}
 		}
 		if took := m.now.Sub(m.start); took < least {
 			t.Errorf("took %s, less than its pauses of %s", took, least)

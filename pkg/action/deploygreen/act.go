@@ -9,68 +9,75 @@ import (
 	"cutover/pkg/bluegreen"
 )
 
-// act makes the decision's one change and returns the state to go on with.
-func (a *Action) act(ctx context.Context, r Release, p Params, d Decision, s State) (State, error) {
-	green, _ := r.Idle()
-	s.Image = r.Image
-	switch d.Kind {
-	case Claim:
-		if err := bluegreen.Tag(ctx, a.elb, green.TargetGroup, claim(p.Execution, r.Image)); err != nil {
-			return s, err
-		}
-	case RouteTest:
-		if _, err := r.Test.Shift(ctx, a.elb, bluegreen.Weight{TargetGroup: green.TargetGroup, Weight: 100}); err != nil {
-			return s, err
-		}
-	case Register:
-		if err := a.register(ctx, r, p); err != nil {
-			return s, err
-		}
-	case Update:
-		deployment, err := a.update(ctx, p, green, d)
-		if err != nil {
-			return s, err
-		}
-		s.TaskDefinition, s.Deployment = d.TaskDefinition, deployment
-	case Follow:
-		primary, _ := green.Primary()
-		s.TaskDefinition, s.Deployment = d.TaskDefinition, str(primary.Id)
-	}
-	s.Green = green.TargetGroup
-	return s, nil
+// A step is what its changes share.
+type step struct {
+	catalog   *catalog
+	routes    bluegreen.RouteAPI
+	execution string
 }
 
-// register registers the wanted task definition. The call has no token, so it
-// is not repeated by the SDK: a lost answer is looked for by the next tick. And
-// of two ticks that registered at once, the one that finds an equal lower
-// revision takes its own back.
-func (a *Action) register(ctx context.Context, r Release, p Params) error {
-	in := r.wanted(p.Execution)
+// act makes the decision's one change and notes it in the release's progress.
+func (a *Action) act(ctx context.Context, t step, r *Release, d Decision) (err error) {
+	green, _ := r.Idle()
+	switch d.Kind {
+	case Claim:
+		err = bluegreen.Tag(ctx, a.elb, green.TargetGroup, claim(t.execution, r.Image))
+	case RouteTest:
+		_, err = r.Test.Shift(ctx, t.routes, bluegreen.Weight{TargetGroup: green.TargetGroup, Weight: 100})
+	case Register:
+		r.TaskDefinition, err = a.register(ctx, t, *r)
+	case Update:
+		r.TaskDefinition = d.TaskDefinition
+		r.Deployment, err = a.update(ctx, r.Cluster, green, d)
+	}
+	return err
+}
+
+// note keeps what was seen of the release for the next step.
+func (r *Release) note(d Decision) {
+	green, _ := r.Idle()
+	if d.Kind >= Claim && d.Kind <= Ready {
+		r.Green = green.TargetGroup
+	}
+	if d.Kind == Follow || d.Kind == Ready {
+		primary, _ := green.Primary()
+		r.TaskDefinition, r.Deployment = d.TaskDefinition, str(primary.Id)
+	}
+}
+
+// register registers the wanted task definition, and returns the one to run.
+// The call has no token, so it is not repeated by the SDK: a lost answer is
+// looked for by the next step. And of two ticks that registered at once, the one
+// that finds an equal lower revision takes its own back.
+func (a *Action) register(ctx context.Context, t step, r Release) (string, error) {
+	in := r.wanted(t.execution)
 	out, err := a.ecs.RegisterTaskDefinition(ctx, in, once)
 	if err != nil {
-		return fmt.Errorf("register task definition of family %s: %w", str(in.Family), err)
+		return "", fmt.Errorf("register task definition of family %s: %w", str(in.Family), err)
 	}
 	ours := Revision{TaskDefinition: *out.TaskDefinition}
-	recent, err := a.recent(ctx, str(in.Family), append(r.Recent, ours))
-	if err != nil {
-		return err
-	}
-	if lowest := lowestEqual(recent, in); lowest == "" || lowest == ours.ARN() {
-		return nil
-	}
 	arn := ours.ARN()
-	if _, err := a.ecs.DeregisterTaskDefinition(ctx, &ecs.DeregisterTaskDefinitionInput{TaskDefinition: &arn}); err != nil {
-		return fmt.Errorf("deregister task definition %s, a duplicate: %w", arn, err)
+	t.catalog.known[arn] = ours
+	recent, err := t.catalog.recent(ctx, str(in.Family))
+	if err != nil {
+		return "", err
 	}
-	return nil
+	lowest := lowestEqual(recent, in)
+	if lowest == "" || lowest == arn {
+		return arn, nil
+	}
+	if _, err := a.ecs.DeregisterTaskDefinition(ctx, &ecs.DeregisterTaskDefinitionInput{TaskDefinition: &arn}); err != nil {
+		return "", fmt.Errorf("deregister task definition %s, a duplicate: %w", arn, err)
+	}
+	return lowest, nil
 }
 
 // update makes the service run the task definition with the desired count, and
 // returns the deployment that does so.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
-func (a *Action) update(ctx context.Context, p Params, green bluegreen.Side, d Decision) (deployment string, err error) {
+func (a *Action) update(ctx context.Context, cluster string, green bluegreen.Side, d Decision) (deployment string, err error) {
 	in := &ecs.UpdateServiceInput{
-		Cluster:        &p.Cluster,
+		Cluster:        &cluster,
 		Service:        green.Service.ServiceName,
 		TaskDefinition: &d.TaskDefinition,
 		DesiredCount:   &d.DesiredCount,

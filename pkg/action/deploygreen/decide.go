@@ -2,21 +2,12 @@ package deploygreen
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"cutover/pkg/bluegreen"
 )
-
-// A State is what a tick hands to the next. It only helps to find things and
-// to tell this attempt's deployment from an earlier one: the world decides.
-// Its zero value starts an attempt.
-type State struct {
-	Image          string `json:"image,omitempty"`          // as found in the input artifact
-	Green          string `json:"green,omitempty"`          // target group that this attempt has claimed
-	TaskDefinition string `json:"taskDefinition,omitempty"` // that green was seen to deploy
-	Deployment     string `json:"deployment,omitempty"`     // by this deployment
-}
 
 // A Kind is what is to be done with a release; of several releases the ones
 // that are behind go first, so the lowest kind is done next.
@@ -28,6 +19,7 @@ const (
 	Claim                 // tag the idle target group
 	RouteTest             // point the test route at it
 	Register              // register the task definition
+	Look                  // find the task definition, by a later tick
 	Update                // update the service
 	Follow                // wait for the deployment
 	Ready                 // green is healthy
@@ -45,73 +37,76 @@ type Decision struct {
 	Force          bool   // of Update: start a deployment of the present task definition again
 }
 
-// decide is pure. It returns what to do now: the same kind for each release
-// that is behind.
-func decide(w World, p Params, s State) []Decision {
-	var next []Decision
+// decide is pure. It returns what each release is in need of.
+func decide(w World) []Decision {
+	all := make([]Decision, len(w.Releases))
 	for i, r := range w.Releases {
-		d := decideOne(r, p, s)
-		d.Release = i
-		switch {
-		case len(next) == 0 || d.Kind < next[0].Kind:
-			next = []Decision{d}
-		case d.Kind == next[0].Kind:
-			next = append(next, d)
-		}
+		all[i] = decideOne(r, w.Execution)
+		all[i].Release = i
 	}
-	return next
+	return all
 }
 
-func decideOne(r Release, p Params, s State) Decision {
+// next are the decisions about the releases that are behind: what to do now,
+// of one kind.
+func next(all []Decision) []Decision {
+	behind := slices.MinFunc(all, func(a, b Decision) int { return int(a.Kind - b.Kind) }).Kind
+	return slices.DeleteFunc(slices.Clone(all), func(d Decision) bool { return d.Kind != behind })
+}
+
+func decideOne(r Release, execution string) Decision {
 	live, found := r.Live()
 	if !found { // observe has refused this already
 		return Decision{Kind: Fail, Why: "no side is live"}
 	}
 	green := r.Other(live)
-	retired := bluegreen.Retired(p.Execution)
+	retired, rolledBack := bluegreen.Retired(execution), bluegreen.RolledBack(execution)
 	switch {
-	case s.Green != "" && s.Green != green.TargetGroup:
+	case r.Green != "" && r.Green != green.TargetGroup:
 		return Decision{Kind: Fail, Why: fmt.Sprintf("production was moved to %s by someone else while green was being deployed there, so it may serve either image", live)}
-	case live.Execution() == p.Execution:
+	case live.Execution() == execution:
 		// Had another execution's swap moved production to a green that this one
 		// had only just claimed, the claim would name an image that never ran.
 		blue, _ := r.blueGreen()
 		if claimed, runs := live.Tags[bluegreen.TagImage], blue.Image(r.Container); claimed != "" && claimed != runs {
-			return Decision{Kind: Fail, Why: fmt.Sprintf("%s carries execution %s with %s, but runs %s: it became production before it was deployed, or was deployed to since", live, p.Execution, claimed, runs)}
+			return Decision{Kind: Fail, Why: fmt.Sprintf("%s carries execution %s with %s, but runs %s: it became production before it was deployed, or was deployed to since", live, execution, claimed, runs)}
 		}
 		return Decision{Kind: Released, TaskDefinition: str(live.Service.TaskDefinition)}
+	case green.Execution() == rolledBack || live.Execution() == rolledBack:
+		return Decision{Kind: Fail, Why: fmt.Sprintf("execution %s was rolled back, and is not released again", execution)}
 	case live.Execution() == retired:
-		return Decision{Kind: Fail, Why: fmt.Sprintf("execution %s was released before and is being replaced by a later one", p.Execution)}
+		return Decision{Kind: Fail, Why: fmt.Sprintf("execution %s was released before and is being replaced by a later one", execution)}
 	case green.Execution() == retired:
-		return Decision{Kind: Fail, Why: fmt.Sprintf("execution %s was released before and has been replaced by %s", p.Execution, bluegreen.DescribeExecution(live.Execution()))}
-	case s.Green != "" && green.Execution() != p.Execution:
-		return Decision{Kind: Fail, Why: fmt.Sprintf("%s took over %s, which was being deployed by execution %s", bluegreen.DescribeExecution(green.Execution()), green, p.Execution)}
-	case !tagged(green, p.Execution, r.Image):
+		return Decision{Kind: Fail, Why: fmt.Sprintf("execution %s was released before and has been replaced by %s", execution, bluegreen.DescribeExecution(live.Execution()))}
+	case r.Green != "" && green.Execution() != execution:
+		return Decision{Kind: Fail, Why: fmt.Sprintf("%s took over %s, which was being deployed by execution %s", bluegreen.DescribeExecution(green.Execution()), green, execution)}
+	case !tagged(green, execution, r.Image):
 		return Decision{Kind: Claim}
 	case !r.Test.PointsTo(green.TargetGroup):
 		return Decision{Kind: RouteTest}
 	}
-	return decideDeployment(r, live, green, p, s)
+	return decideDeployment(r, live, green)
 }
 
 // decideDeployment takes green's service from a task definition to a finished
 // deployment.
-func decideDeployment(r Release, live, green bluegreen.Side, p Params, s State) Decision {
+func decideDeployment(r Release, live, green bluegreen.Side) Decision {
 	primary, _ := green.Primary()
-	arn := s.TaskDefinition
-	if arn == "" {
-		if arn = r.revision(); arn == "" {
-			return Decision{Kind: Register}
-		}
+	arn := r.TaskDefinition
+	switch {
+	case arn == "" && r.Looked:
+		return Decision{Kind: Register}
+	case arn == "":
+		return Decision{Kind: Look}
 	}
-	count := max(int(live.Service.DesiredCount), p.minimumCount())
+	count := max(int(live.Service.DesiredCount), r.MinimumCount, 1)
 	desired := max(green.Service.DesiredCount, int32(count))
 	update := Decision{Kind: Update, TaskDefinition: arn, DesiredCount: desired}
 	failed := primary.RolloutState == types.DeploymentRolloutStateFailed
 	switch elsewhere := str(primary.TaskDefinition) != arn; {
-	case elsewhere && s.Deployment != "":
+	case elsewhere && r.Deployment != "":
 		return Decision{Kind: Fail, Broken: true, TaskDefinition: arn, Why: replaced(green, arn, primary)}
-	case failed && s.Deployment != "":
+	case failed && r.Deployment != "":
 		return Decision{Kind: Fail, Broken: true, TaskDefinition: arn, Why: fmt.Sprintf("the deployment of %s on service %s failed%s", RevisionName(arn), green.Name(), because(primary))}
 	case elsewhere:
 		return update
@@ -122,6 +117,9 @@ func decideDeployment(r Release, live, green bluegreen.Side, p Params, s State) 
 		return update
 	}
 	if why := green.Unready(count); len(why) > 0 {
+		if r.Blind && len(why) == 1 {
+			why[0] = "the health of its targets, which is read when all of the set is deployed"
+		}
 		return Decision{Kind: Follow, TaskDefinition: arn, Why: why[0]}
 	}
 	return Decision{Kind: Ready, TaskDefinition: arn}

@@ -13,8 +13,8 @@ import (
 )
 
 // drawRelease makes any release a world may show.
-func drawRelease(t *rapid.T) Release {
-	executions := rapid.SampledFrom([]string{"", execution, "other", "retired:" + execution, "retired:other"})
+func drawRelease(t *rapid.T, s Progress) Release {
+	executions := rapid.SampledFrom([]string{"", execution, "other", "retired:" + execution, "retired:other", "rolled-back:" + execution, "rolled-back:other"})
 	images := rapid.SampledFrom([]string{"app:v1", "app:v2"})
 	arns := map[string]string{"app:v1": "arn:aws:ecs:us-east-1:111122223333:task-definition/hello:1", "app:v2": "arn:aws:ecs:us-east-1:111122223333:task-definition/hello:2"}
 	states := rapid.SampledFrom([]ecstypes.DeploymentRolloutState{ecstypes.DeploymentRolloutStateCompleted, ecstypes.DeploymentRolloutStateInProgress, ecstypes.DeploymentRolloutStateFailed})
@@ -24,7 +24,8 @@ func drawRelease(t *rapid.T) Release {
 			ContainerDefinitions: []ecstypes.ContainerDefinition{{Name: ptr("app"), Image: ptr(image)}},
 		}}
 	}
-	r := Release{Image: "app:v2", Container: "app"}
+	r := Release{Progress: s, Container: "app", Looked: s.TaskDefinition == ""}
+	r.Image = "app:v2"
 	for i, group := range []string{fake.GroupA, fake.GroupB} {
 		image := images.Draw(t, "image")
 		r.Running[i] = revision(image)
@@ -49,13 +50,16 @@ func drawRelease(t *rapid.T) Release {
 		return fake.Forward(fake.GroupB, 100, fake.GroupA, 0)
 	}
 	r.Production.Actions, r.Test.Actions = route("production"), route("test")
+	if r.due(execution) { // as catalog.observe does
+		r.TaskDefinition = r.revision()
+	}
 	return r
 }
 
-func drawState(t *rapid.T) State {
-	s := State{}
+func drawProgress(t *rapid.T) Progress {
+	s := Progress{}
 	if rapid.Bool().Draw(t, "claimed") {
-		s = State{Image: "app:v2", Green: rapid.SampledFrom([]string{fake.GroupA, fake.GroupB}).Draw(t, "green")}
+		s = Progress{Image: "app:v2", Green: rapid.SampledFrom([]string{fake.GroupA, fake.GroupB}).Draw(t, "green")}
 		if rapid.Bool().Draw(t, "updated") {
 			s.TaskDefinition, s.Deployment = "arn:aws:ecs:us-east-1:111122223333:task-definition/hello:2", "ecs-svc/1"
 		}
@@ -66,14 +70,14 @@ func drawState(t *rapid.T) State {
 func TestDecide_Properties(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		r, s := drawRelease(t), drawState(t)
-		w := World{Releases: []Release{r}}
-		p := params()
-		next := decide(w, p, s)
-		if diff := cmp.Diff(next, decide(w, p, s)); diff != "" {
+		s := drawProgress(t)
+		r := drawRelease(t, s)
+		w := World{Execution: execution, Releases: []Release{r}}
+		all := decide(w)
+		if diff := cmp.Diff(all, decide(w)); diff != "" {
 			t.Fatalf("the same world is decided in two ways:\n%s", diff)
 		}
-		d := next[0]
+		d := all[0]
 		live, _ := r.Live()
 		green, _ := r.Idle()
 		wanted := "arn:aws:ecs:us-east-1:111122223333:task-definition/hello:2"
@@ -110,19 +114,22 @@ func TestDecide_Properties(t *testing.T) {
 		if live.Execution() == execution && d.Kind != Released && d.Kind != Fail {
 			t.Fatalf("%v although production already carries the execution", d)
 		}
+		if (live.Execution() == "rolled-back:"+execution || green.Execution() == "rolled-back:"+execution) && live.Execution() != execution && d.Kind != Fail {
+			t.Fatalf("%v although the execution was rolled back", d)
+		}
 	})
 }
 
 func TestDecide_ReleasesOfASetGoSideBySide(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		var w World
+		w := World{Execution: execution}
 		for range rapid.IntRange(1, 5).Draw(t, "pairs") {
-			w.Releases = append(w.Releases, drawRelease(t))
+			w.Releases = append(w.Releases, drawRelease(t, drawProgress(t)))
 		}
-		next := decide(w, params(), State{})
+		next := next(decide(w))
 		for i, r := range w.Releases {
-			alone := decideOne(r, params(), State{})
+			alone := decideOne(r, execution)
 			chosen := false
 			for _, d := range next {
 				chosen = chosen || d.Release == i

@@ -20,6 +20,22 @@
 // reads back the family's newest revisions and takes back its own if an equal
 // lower one exists, so that one stays.
 //
+// With the parameter release it does the same for all pairs of a release set, as
+// cutover.yaml of an input artifact names them, side by side: each tick makes
+// one of the changes above on every pair that is behind (of what is looked for
+// and registered, on at most 25), and no pair goes on to the next one before all
+// have come as far. The first pair that fails stops the set, and production has
+// not moved. The images are those of images.json, by the services' keys.
+//
+// The calls of a set do not grow with its services but by what a Describe call
+// takes. Where AWS has no such call, each service is asked for once in a phase:
+// its task definitions when an attempt begins and when it is registered, green's
+// targets once ECS has completed all deployments. What a tick leaves to the next
+// is then a few bytes a service: the side that was claimed and the number of its
+// revision.
+//
+// An execution that was rolled back is not deployed again.
+//
 // It fails as ConfigurationError where something is to be corrected and the
 // stage retried: parameters, the image file, a pair that is not one, a test
 // route that someone else changed. It fails as JobFailed where the release

@@ -16,27 +16,57 @@ import (
 // shownEvents is how many of the service's last events a failure quotes.
 const shownEvents = 3
 
+// shownCauses is of how many services of a set a failure tells the cause.
+const shownCauses = 3
+
 // failure tells what failed, why as far as ECS knows, how production stands
 // and what to do.
-func (a *Action) failure(ctx context.Context, w World, p Params, d Decision) error {
-	r := w.Releases[d.Release]
-	if !d.Broken {
-		return job.Failed("%s; %s; start the pipeline again to release this image", d.Why, r.Standing())
+func (a *Action) failure(ctx context.Context, w World, failed []Decision) error {
+	var text, more []string
+	broken := false
+	for i, d := range failed {
+		r := w.Releases[d.Release]
+		broken = broken || d.Broken
+		if i < shownCauses {
+			text = append(text, r.prefix()+strings.Join(a.cause(ctx, r, d), "; "))
+		} else {
+			more = append(more, r.Name)
+		}
 	}
-	green, _ := r.Idle()
-	text := []string{d.Why}
-	if stopped := a.stopped(ctx, p.Cluster, green, d.TaskDefinition); stopped != "" {
-		text = append(text, stopped)
+	if len(more) > 0 {
+		text = append(text, "so it is with "+few(more, ", "))
 	}
-	if events := lastEvents(green.Service.Events); events != "" {
-		text = append(text, "last events of the service: "+events)
+	images, image := "this image", "the same image"
+	if w.Set != "" {
+		images, image = "these images", "the same images"
 	}
-	text = append(text, r.Standing(), "fix what stops the tasks and push again, or retry the stage to deploy the same image once more")
+	text = append(text, w.standing())
+	if broken {
+		text = append(text, "fix what stops the tasks and push again, or retry the stage to deploy "+image+" once more")
+	} else {
+		text = append(text, "start the pipeline again to release "+images)
+	}
 	return job.Failed("%s", strings.Join(text, "; "))
 }
 
+// cause is why a release failed and, if tasks did, what ECS tells of them.
+func (a *Action) cause(ctx context.Context, r Release, d Decision) []string {
+	cause := []string{d.Why}
+	if !d.Broken {
+		return cause
+	}
+	green, _ := r.Idle()
+	if stopped := a.stopped(ctx, r.Cluster, green, d.TaskDefinition); stopped != "" {
+		cause = append(cause, stopped)
+	}
+	if events := lastEvents(green.Service.Events); events != "" {
+		cause = append(cause, "last events of the service: "+events)
+	}
+	return cause
+}
+
 // invalid lists the faults, with how production stands.
-func invalid(first bool, pair bluegreen.Pair, faults []string) error {
+func invalid(first bool, w World, faults []string) error {
 	did := "Nothing was changed"
 	if !first {
 		did = "Nothing more was changed"
@@ -45,7 +75,7 @@ func invalid(first bool, pair bluegreen.Pair, faults []string) error {
 	return &job.Failure{
 		Type: cptypes.FailureTypeConfigurationError,
 		Message: fmt.Sprintf("%s\n%s: %s. Correct this and retry the stage; if you change the pipeline or the source for it, start the pipeline instead.",
-			list, did, pair.Standing()),
+			list, did, w.standing()),
 	}
 }
 

@@ -3,6 +3,7 @@ package deploygreen
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"regexp"
 	"strings"
 
@@ -33,6 +34,15 @@ type Params struct {
 	// MinimumCount is the least number of tasks that green is given, should
 	// blue ask for fewer. Default 1.
 	MinimumCount int `json:"minimumCount,omitempty"`
+
+	// Release is the path of cutover.yaml in an input artifact. It takes the
+	// place of everything above but the execution: all pairs in it are deployed.
+	Release string `json:"release,omitempty"`
+
+	// Images is the path of the file in an input artifact that names the images
+	// of a release set by their keys. Default images.json; for a set of one pair
+	// also imageDetail.json and imagedefinitions.json.
+	Images string `json:"images,omitempty"`
 }
 
 // imageURI is a reference as a container runtime takes it: no spaces, nothing
@@ -47,6 +57,9 @@ func isImage(uri string) bool {
 
 // Validate joins every fault of the parameters.
 func (p Params) Validate() error {
+	if p.Release != "" {
+		return p.validateSet()
+	}
 	faults := p.Params.Faults()
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
 	if p.Image != "" {
@@ -63,9 +76,26 @@ func (p Params) Validate() error {
 	if p.MinimumCount < 0 {
 		fault("minimumCount is %d: it must be at least 1", p.MinimumCount)
 	}
+	if p.Images != "" {
+		fault("images is for release sets: give it with release, or give imageFile")
+	}
 	errs := make([]error, len(faults))
 	for i, f := range faults {
 		errs[i] = errors.New(f)
+	}
+	return errors.Join(errs...)
+}
+
+// validateSet joins the faults of parameters that name cutover.yaml.
+func (p Params) validateSet() error {
+	var errs []error
+	if fault := bluegreen.ExecutionFault(p.Execution); fault != "" {
+		errs = append(errs, errors.New(fault))
+	}
+	pair := p
+	pair.Execution, pair.Release, pair.Images = "", "", ""
+	if !reflect.DeepEqual(pair, Params{}) {
+		errs = append(errs, errors.New("release is set together with keys of a single pair: name the pairs, their containers and counts in "+p.Release))
 	}
 	return errors.Join(errs...)
 }
@@ -74,5 +104,3 @@ func (p Params) Validate() error {
 func (p Params) Annotations() map[string]string {
 	return map[string]string{"execution": p.Execution, "action": "DeployGreen"}
 }
-
-func (p Params) minimumCount() int { return max(p.MinimumCount, 1) }

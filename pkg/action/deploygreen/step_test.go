@@ -420,6 +420,41 @@ func TestStep_FollowsWithoutReadingTaskDefinitionsAgain(t *testing.T) {
 	}
 }
 
+// Task definitions are read when an attempt begins and before one is registered.
+func TestStep_ReadsTaskDefinitionsTwice(t *testing.T) {
+	t.Parallel()
+	w := start()
+	if _, _, err := follow(t, w, params(), State{}); err != nil {
+		t.Fatalf("step: %v", err)
+	}
+	got := map[string]int{}
+	for _, call := range w.Calls() {
+		got[call]++
+	}
+	if got["DescribeTaskDefinition"] != 2 || got["ListTaskDefinitions"] != 2 {
+		t.Errorf("got %d DescribeTaskDefinition and %d ListTaskDefinitions, want 2 of each", got["DescribeTaskDefinition"], got["ListTaskDefinitions"])
+	}
+}
+
+func TestStep_DoesNotDeployWhatWasRolledBack(t *testing.T) {
+	t.Parallel()
+	w := fake.New()
+	w.Tags[fake.GroupB]["cutover:execution"] = "rolled-back:" + execution
+	_, err := tick(t, w, params(), State{})
+	fails(t, err, cptypes.FailureTypeJobFailed, "execution "+execution+" was rolled back, and is not released again; "+
+		"production is on service hello-a (target group hello-a), 2 of 2 targets healthy; start the pipeline again to release this image")
+	if writes := w.Writes(); len(writes) > 0 {
+		t.Errorf("got writes %q, want none", writes)
+	}
+
+	// The next execution takes the side for its own release.
+	p := params()
+	p.Execution = "later"
+	if _, _, err := follow(t, w, p, State{}); err != nil {
+		t.Errorf("another execution: %v", err)
+	}
+}
+
 func TestStep_RefusesAForeignEditOfTheTestRoute(t *testing.T) {
 	t.Parallel()
 	w := fake.New()

@@ -229,7 +229,7 @@ func (t *setTick) readMetrics(ctx context.Context, sides []*measured, w window) 
 		}
 	}
 	for {
-		out, err := t.cloudwatch.GetMetricData(ctx, in)
+		out, err := t.clients.CloudWatch().GetMetricData(ctx, in)
 		if err != nil {
 			return fmt.Errorf("get metrics of green and blue: %w", err)
 		}

@@ -151,7 +151,7 @@ func TestStep_Properties(t *testing.T) {
 			w.Calls()
 			s := State{}
 			for range 10 {
-				r, err := New(w.ELB(), w.ECS(), nil, nil).Step(t.Context(), job.Job[Params]{Params: params()}, s)
+				r, err := New(Clients{ELB: w.ELB(), ECS: w.ECS()}).Step(t.Context(), job.Job[Params]{Params: params()}, s)
 				if err != nil {
 					return len(w.Writes()), false
 				}

@@ -15,6 +15,7 @@ import (
 	"cutover/pkg/record"
 	"cutover/pkg/release"
 	"cutover/pkg/rollout"
+	"cutover/pkg/rollout/preview"
 )
 
 // CloudWatch is what the action calls of CloudWatch.
@@ -33,11 +34,14 @@ type setTick struct {
 	store *record.Store
 	plan  rollout.Plan
 
+	seen   []bluegreen.Observation
 	pairs  []bluegreen.Pair
 	greens []bluegreen.Side // by pair; zero where no side carries the execution
 	record record.Record    // zero before the lock is held
 	world  rollout.World
+	asked  bool     // a hook
 	done   []string // what this tick did, for its summary
+	notes  []string // what could not be told or kept, which is no fault of the release
 	// waiting says who has the lock, when this release waits for it.
 	waiting string
 }
@@ -46,8 +50,8 @@ type setTick struct {
 type readFile func(ctx context.Context, artifact, path string, limit int64) ([]byte, error)
 
 // effects bounds what a tick does: a move is noted, written and noted again, and
-// two of them fit.
-const effects = 8
+// several of them fit. A tick asks one hook, which may take its time.
+const effects = 16
 
 // stepSet moves a release set forward.
 func (a *Action) stepSet(ctx context.Context, j job.Job[Params], s State, read readFile) (job.Result[State], error) {
@@ -60,7 +64,15 @@ func (a *Action) stepSet(ctx context.Context, j job.Job[Params], s State, read r
 }
 
 func (t *setTick) run(ctx context.Context) (job.Result[State], error) {
-	for _, read := range []func(context.Context) error{t.load, t.observe, t.lock, t.judge} {
+	if t.job.Params.Mode == modePlan {
+		for _, read := range []func(context.Context) error{t.load, t.tellTime, t.observe} {
+			if err := read(ctx); err != nil {
+				return job.Result[State]{}, err
+			}
+		}
+		return t.preview(ctx)
+	}
+	for _, read := range []func(context.Context) error{t.load, t.tellTime, t.observe, t.lock, t.judge, t.quiet} {
 		if err := read(ctx); err != nil {
 			return job.Result[State]{}, err
 		}
@@ -82,6 +94,18 @@ func (t *setTick) run(ctx context.Context) (job.Result[State], error) {
 			if err := t.write(ctx, d); err != nil {
 				return job.Result[State]{}, t.stand(err)
 			}
+		case rollout.Scale:
+			if err := t.scale(ctx, d); err != nil {
+				return job.Result[State]{}, t.stand(err)
+			}
+		case rollout.Ask:
+			if d.Point != rollout.PointChecks {
+				if t.asked {
+					return t.wait(ctx, "hook "+d.Point+" is asked next")
+				}
+				t.asked = true
+			}
+			t.ask(ctx, d.Point)
 		case rollout.Wait:
 			return t.wait(ctx, d.Why)
 		case rollout.Refuse:
@@ -91,7 +115,7 @@ func (t *setTick) run(ctx context.Context) (job.Result[State], error) {
 		case rollout.Returned:
 			return job.Result[State]{}, t.returned(ctx, d.Why)
 		case rollout.Shifted:
-			return t.shifted(ctx)
+			return t.shifted(ctx, d.Why)
 		}
 	}
 	return t.wait(ctx, "more to do at once")
@@ -118,8 +142,12 @@ func (t *setTick) load(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		t.file, t.store = file, record.Open(t.ssm, file.Set)
-		t.plan = rollout.Plan{Moves: file.Moves(), Healthy: file.Healthy, Deadline: t.job.Params.progress()}
+		t.file, t.store = file, record.Open(t.clients.SSM(), file.Set)
+		t.plan = rollout.Plan{
+			Moves: file.Moves(), Healthy: file.Healthy, Deadline: t.job.Params.progress(), Checks: len(file.Checks) > 0, Blue: t.blue(),
+			BeforeShift: timeout(file.Hooks.BeforeShift), AfterStep: timeout(file.Hooks.AfterStep),
+			AfterShift: timeout(file.Hooks.AfterShift), OnRollback: timeout(file.Hooks.OnRollback),
+		}
 		return nil
 	}
 	var names []string
@@ -132,22 +160,28 @@ func (t *setTick) load(ctx context.Context) error {
 	return job.ConfigurationError(fmt.Sprintf("no input artifact has the file %q (they are %s)", t.job.Params.Release, strings.Join(names, ", ")))
 }
 
+// tellTime takes AWS's time from its answers so far. The job's own is that of the
+// beginning of the tick, when a new process has heard nothing yet.
+func (t *setTick) tellTime(context.Context) error {
+	if t.clients.Now == nil {
+		return nil
+	}
+	t.job.Now = t.clients.Now()
+	if t.job.ID == t.job.Attempt {
+		t.job.Started = t.job.Now
+	}
+	return nil
+}
+
 // observe reads all pairs, and finds green by its tag.
 func (t *setTick) observe(ctx context.Context) error {
-	params := make([]bluegreen.Params, len(t.file.Services))
-	for i, s := range t.file.Services {
-		params[i] = bluegreen.Params{
-			Execution: t.job.Params.Execution, LoadBalancer: s.LoadBalancer, Cluster: s.Cluster, Services: s.Pair,
-			ProductionListenerARN: s.ProductionListenerARN, ProductionRuleARN: s.ProductionRuleARN,
-			TestListenerARN: s.TestListenerARN, TestRuleARN: s.TestRuleARN,
-		}
-	}
-	seen, err := bluegreen.ObserveSet(ctx, t.elb, t.ecs, params, true)
+	seen, err := bluegreen.ObserveSet(ctx, t.clients.ELB, t.clients.ECS, preview.Pairs(t.file, t.job.Params.Execution), true)
 	if err != nil {
 		return err
 	}
+	t.seen = seen
 	t.pairs, t.greens = make([]bluegreen.Pair, len(seen)), make([]bluegreen.Side, len(seen))
-	t.world = rollout.World{Now: t.job.Now, Pairs: make([]rollout.Pair, len(seen)), LastCall: t.job.Started.Add(lastCall)}
+	t.world = rollout.World{Now: t.job.Now, Pairs: make([]rollout.Pair, len(seen)), LastCall: t.job.Started.Add(lastCall), Answers: map[string]rollout.Answer{}}
 	var faults []string
 	for i, o := range seen {
 		name := t.file.Services[i].Name
@@ -212,7 +246,7 @@ func (t *setTick) describe(i int) {
 	share, foreign := pair.Share(green)
 	t.world.Pairs[i] = rollout.Pair{
 		Name: t.file.Services[i].Name, Share: release.Weight(share), Foreign: foreign,
-		Green: side(green), Blue: side(blue),
+		Green: side(green), Blue: side(blue), Busy: unknown,
 	}
 }
 
@@ -277,6 +311,9 @@ func (t *setTick) acquire(ctx context.Context, freeze *record.Said) error {
 		}
 	}
 	t.record = r
+	if r.Revision == 0 && r.Started.Equal(now) {
+		t.announce(ctx, started)
+	}
 	return nil
 }
 

@@ -24,9 +24,19 @@ func (t *setTick) note(ctx context.Context, p record.Progress) error {
 			return err
 		}
 	}
+	if was.Baked.IsZero() && !p.Baked.IsZero() {
+		if err := t.follow(ctx); err != nil {
+			return err
+		}
+	}
 	next := t.record
 	next.Progress, next.Expires = p, t.job.Now.Add(t.expiry())
 	switch {
+	case p.Asking == rollout.PointOnRollback && was.Asking != p.Asking: // production comes first, then the hook
+		if err := t.disown(ctx); err != nil {
+			return err
+		}
+		next.Restored = t.restored()
 	case p.Back && !was.Back:
 		detected := t.job.Now
 		next.Detected = &detected
@@ -48,6 +58,9 @@ func (t *setTick) note(ctx context.Context, p record.Progress) error {
 	}
 	t.record, t.world.Progress = written, p
 	t.state.Moved = t.state.Moved || p.Move >= 0
+	if p.Settled && !was.Settled {
+		t.announce(ctx, moved)
+	}
 	return nil
 }
 
@@ -55,7 +68,7 @@ func (t *setTick) retire(ctx context.Context) error {
 	for i, pair := range t.pairs {
 		blue := pair.Other(t.greens[i])
 		if retired := bluegreen.Retired(blue.Execution()); retired != blue.Execution() {
-			if err := bluegreen.Tag(ctx, t.elb, blue.TargetGroup, map[string]string{bluegreen.TagExecution: retired}); err != nil {
+			if err := bluegreen.Tag(ctx, t.clients.ELB, blue.TargetGroup, map[string]string{bluegreen.TagExecution: retired}); err != nil {
 				return err
 			}
 		}
@@ -74,7 +87,7 @@ func (t *setTick) write(ctx context.Context, d rollout.Decision) error {
 	for _, i := range d.Pairs {
 		pair := t.pairs[i]
 		green, blue := t.greens[i].TargetGroup, pair.Other(t.greens[i]).TargetGroup
-		route, err := pair.Production.Shift(ctx, t.elb, weights(green, blue, d.Target)...)
+		route, err := pair.Production.Shift(ctx, t.clients.ELB, weights(green, blue, d.Target)...)
 		if err != nil {
 			return fmt.Errorf("%s: %w", t.file.Services[i].Name, err)
 		}
@@ -104,7 +117,7 @@ func (t *setTick) confirmSet(ctx context.Context, pairs []int) error {
 		for _, i := range part {
 			groups = append(groups, t.greens[i].TargetGroup)
 		}
-		tags, err := bluegreen.ReadTags(ctx, t.elb, groups...)
+		tags, err := bluegreen.ReadTags(ctx, t.clients.ELB, groups...)
 		if err != nil {
 			return err
 		}
@@ -126,7 +139,7 @@ func (t *setTick) wait(ctx context.Context, why string) (job.Result[State], erro
 			return job.Result[State]{}, t.stand(err)
 		}
 	}
-	return job.Continue(t.state, t.percent(), strings.Join(append(t.done, why), "; ")), nil
+	return job.Continue(t.state, t.percent(), t.noted(strings.Join(append(t.done, why), "; "))), nil
 }
 
 // put writes the record as it is.

@@ -14,6 +14,7 @@ import (
 
 // judge reads what speaks against the release.
 func (t *setTick) judge(ctx context.Context) error {
+	t.approved()
 	if err := t.alarms(ctx); err != nil {
 		return err
 	}
@@ -26,7 +27,7 @@ func (t *setTick) alarms(ctx context.Context) error {
 	if len(t.file.Alarms) == 0 {
 		return nil
 	}
-	out, err := t.cloudwatch.DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{
+	out, err := t.clients.CloudWatch().DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{
 		AlarmNames: t.file.Alarms, AlarmTypes: []types.AlarmType{types.AlarmTypeMetricAlarm, types.AlarmTypeCompositeAlarm},
 	})
 	if err != nil {
@@ -91,7 +92,7 @@ func (t *setTick) exposed(ctx context.Context) (int64, error) {
 	}
 	sum := 0.0
 	for in := (&cloudwatch.GetMetricDataInput{StartTime: &start, EndTime: &end, MetricDataQueries: queries}); ; {
-		out, err := t.cloudwatch.GetMetricData(ctx, in)
+		out, err := t.clients.CloudWatch().GetMetricData(ctx, in)
 		if err != nil {
 			return 0, fmt.Errorf("get metric RequestCount: %w", err)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ import (
 
 	"cutover/pkg/bluegreen"
 	fake "cutover/pkg/bluegreen/bluegreentest"
+	"cutover/pkg/hook"
 	"cutover/pkg/job"
 	"cutover/pkg/record"
 	"cutover/pkg/record/recordtest"
@@ -29,6 +31,7 @@ import (
 type metrics struct {
 	alarms   map[string]string // state by name
 	requests float64
+	blue     float64 // requests that blues answer a minute
 	before   func(operation string) error
 }
 
@@ -53,7 +56,11 @@ func (m *metrics) GetMetricData(_ context.Context, in *cloudwatch.GetMetricDataI
 	}
 	out := &cloudwatch.GetMetricDataOutput{}
 	for _, q := range in.MetricDataQueries {
-		out.MetricDataResults = append(out.MetricDataResults, cwtypes.MetricDataResult{Id: q.Id, Values: []float64{m.requests}})
+		value := m.requests
+		if strings.HasPrefix(*q.Id, "b") {
+			value = m.blue
+		}
+		out.MetricDataResults = append(out.MetricDataResults, cwtypes.MetricDataResult{Id: q.Id, Values: []float64{value}})
 	}
 	return out, nil
 }
@@ -64,6 +71,9 @@ type shop struct {
 	world   *fake.World
 	params  recordtest.Parameters
 	metrics metrics
+	outside *outside
+	scaled  []scaling
+	adjust  func(*Params) // changes the action's parameters
 	now     time.Time
 	file    string
 	greens  []string // target groups
@@ -99,7 +109,18 @@ func newShop(t *testing.T, services int, rest string) *shop {
 	s.world.Before, s.world.After = call(&s.before), call(&s.after)
 	s.params.Before, s.params.After = call(&s.before), call(&s.after)
 	s.metrics.before = call(&s.before)
+	s.outside = &outside{before: call(&s.before), after: call(&s.after)}
 	return s
+}
+
+// clients reach the shop.
+func (s *shop) clients() Clients {
+	return Clients{
+		ELB: s.world.ELB(), ECS: scaler{s.world.ECS(), s}, SSM: func() record.API { return &s.params },
+		CloudWatch: func() CloudWatch { return &s.metrics }, Lambda: func() hook.API { return s.outside },
+		Events: func() Events { return s.outside }, Bucket: func() Bucket { return s.outside },
+		HTTP: func() *http.Client { return &http.Client{Transport: s.outside} }, Log: &s.outside.log,
+	}
 }
 
 const canary = "traffic: {canary: {percent: 10, interval: 5m}}\nbake: 2m\nalarms: [shop-5xx]\n"
@@ -109,6 +130,9 @@ func (s *shop) tick(state State) (job.Result[State], error) {
 	s.t.Helper()
 	s.now = s.now.Add(30 * time.Second)
 	p := Params{Params: bluegreen.Params{Execution: execution}, Release: "cutover.yaml"}
+	if s.adjust != nil {
+		s.adjust(&p)
+	}
 	if err := p.Validate(); err != nil {
 		s.t.Fatalf("parameters: %v", err)
 	}
@@ -118,7 +142,7 @@ func (s *shop) tick(state State) (job.Result[State], error) {
 		}
 		return []byte(s.file), nil
 	}
-	a := New(s.world.ELB(), s.world.ECS(), &s.params, &s.metrics)
+	a := New(s.clients())
 	j := job.Job[Params]{Params: p, Now: s.now, Started: noon, Inputs: []job.Artifact{{Name: "Source"}}}
 	return a.stepSet(s.t.Context(), j, state, read)
 }
@@ -162,6 +186,15 @@ func (s *shop) shares() []string {
 		all = append(all, fmt.Sprintf("%d/%d", own, sum))
 	}
 	return all
+}
+
+// counts are the services' desired counts.
+func (s *shop) counts() map[string]int32 {
+	counts := map[string]int32{}
+	for name, service := range s.world.Services {
+		counts[name] = service.DesiredCount
+	}
+	return counts
 }
 
 func (s *shop) wantShares(want string) {
@@ -428,19 +461,36 @@ func TestSet_TamperingStopsItUntouched(t *testing.T) {
 	}
 }
 
+// everything is a short release that asks, checks, tells and scales down.
+const everything = `traffic: {canary: {percent: 10, interval: 1m}}
+bake: 1m
+alarms: [shop-5xx]
+checks: [{path: /health, body: ok}]
+hooks: {beforeShift: {function: smoke}, afterStep: {function: step}, afterShift: {function: done}, onRollback: {function: sorry}}
+blue: {count: 0, step: 1, pause: 30s}
+record: {bucket: records}
+`
+
 // A crash at any call, before or after it took effect, with the same job's state
 // or on a retry from the console, ends as an undisturbed release does; so does a
-// rollback.
+// rollback, and a release with hooks and checks whose blue goes.
 func TestSet_CrashAtAnyCallEndsTheSameWay(t *testing.T) {
 	t.Parallel()
 	services := 2
 	if os.Getenv("CUTOVER_MATRIX") == "whole" {
 		services = 5
 	}
-	for name, alarm := range map[string]int{"canary": -1, "rollback": 3} {
+	for name, c := range map[string]struct {
+		file  string
+		alarm int // tick
+	}{
+		"canary": {canary, -1}, "rollback": {canary, 3},
+		"everything": {everything, -1}, "rollback of everything": {everything, 4},
+	} {
+		alarm := c.alarm
 		run := func(t *testing.T, nth int, lost, fresh bool) (calls int, s *shop) {
 			t.Helper()
-			s = newShop(t, services, canary)
+			s = newShop(t, services, c.file)
 			s.metrics.alarms["shop-5xx"] = "OK"
 			cut := func(string) error {
 				if calls++; calls == nth {
@@ -493,6 +543,14 @@ func TestSet_CrashAtAnyCallEndsTheSameWay(t *testing.T) {
 						}
 						if v := s.world.Violations(); len(v) > 0 {
 							t.Errorf("got violations %q, want none", v)
+						}
+						if diff := cmp.Diff(clean.counts(), s.counts()); diff != "" {
+							t.Errorf("desired counts (-clean +got):\n%s", diff)
+						}
+						for _, scaled := range s.scaled {
+							if slices.ContainsFunc(scaled.shares, func(share string) bool { return share != "100/100" }) {
+								t.Errorf("%s was scaled to %d while green had %s", scaled.service, scaled.count, scaled.shares)
+							}
 						}
 						if got, want := s.latest().Verdict, clean.latest().Verdict; got != want {
 							t.Errorf("verdict: got %q, want %q", got, want)

@@ -4,12 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/codepipeline/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 
 	"cutover/pkg/bluegreen"
+	"cutover/pkg/hook"
 	"cutover/pkg/job"
 	"cutover/pkg/record"
 )
@@ -21,17 +27,46 @@ type ELB interface {
 	AddTags(context.Context, *elb.AddTagsInput, ...func(*elb.Options)) (*elb.AddTagsOutput, error)
 }
 
-// An Action swaps listeners with the given clients.
-type Action struct {
-	elb        ELB
-	ecs        bluegreen.ECS
-	ssm        record.API
-	cloudwatch CloudWatch
+// ECS is what the action calls of ECS.
+type ECS interface {
+	bluegreen.ECS
+	UpdateService(context.Context, *ecs.UpdateServiceInput, ...func(*ecs.Options)) (*ecs.UpdateServiceOutput, error)
 }
 
+// Clients are how the action reaches the world. Those that are functions make
+// theirs when it is first needed, and may be called often: a single pair needs none
+// of them, and a release set only those of what its file asks for.
+type Clients struct {
+	ELB        ELB
+	ECS        ECS
+	SSM        func() record.API
+	CloudWatch func() CloudWatch
+	Lambda     func() hook.API
+	Events     func() Events
+	Bucket     func() Bucket // with the function's role
+
+	// HTTP makes the client of checks. Default: one that goes through the proxy of
+	// the environment.
+	HTTP func() *http.Client
+	// Now is AWS's time as it was heard last. Default: the job's, which in an
+	// attempt's first tick is this machine's.
+	Now func() time.Time
+	// Log takes lines in CloudWatch's embedded metric format. Default: none.
+	Log io.Writer
+}
+
+// An Action swaps listeners with the given clients.
+type Action struct{ clients Clients }
+
 // New makes the action; its [Action.Step] is what pkg/job runs.
-func New(elb ELB, ecs bluegreen.ECS, ssm record.API, cloudwatch CloudWatch) *Action {
-	return &Action{elb: elb, ecs: ecs, ssm: ssm, cloudwatch: cloudwatch}
+func New(c Clients) *Action {
+	if c.HTTP == nil {
+		c.HTTP = sync.OnceValue(checkClient)
+	}
+	if c.Log == nil {
+		c.Log = io.Discard
+	}
+	return &Action{clients: c}
 }
 
 // Step moves the swap forward by at most one change.
@@ -67,7 +102,7 @@ func (a *Action) Step(ctx context.Context, j job.Job[Params], s State) (job.Resu
 // observe reads the world. Everything wrong with it comes as one
 // ConfigurationError.
 func (a *Action) observe(ctx context.Context, j job.Job[Params]) (World, error) {
-	pair, faults, err := bluegreen.Observe(ctx, a.elb, a.ecs, j.Params.Params)
+	pair, faults, err := bluegreen.Observe(ctx, a.clients.ELB, a.clients.ECS, j.Params.Params)
 	if err != nil {
 		return World{}, err
 	}
@@ -97,27 +132,27 @@ func (a *Action) act(ctx context.Context, pair bluegreen.Pair, p Params, d Decis
 	green, old := d.Green.TargetGroup, d.Old.TargetGroup
 	switch d.Kind {
 	case Retire:
-		return false, bluegreen.Tag(ctx, a.elb, old, map[string]string{bluegreen.TagExecution: bluegreen.Retired(d.Old.Execution())})
+		return false, bluegreen.Tag(ctx, a.clients.ELB, old, map[string]string{bluegreen.TagExecution: bluegreen.Retired(d.Old.Execution())})
 	case Shift:
 		if err := a.confirm(ctx, pair, p, d); err != nil {
 			return false, err
 		}
-		route, err := pair.Production.Shift(ctx, a.elb, bluegreen.Weight{TargetGroup: green, Weight: 100}, bluegreen.Weight{TargetGroup: old})
+		route, err := pair.Production.Shift(ctx, a.clients.ELB, bluegreen.Weight{TargetGroup: green, Weight: 100}, bluegreen.Weight{TargetGroup: old})
 		return err == nil && route.PointsTo(green), err
 	case RouteTest:
-		_, err := pair.Test.Shift(ctx, a.elb, bluegreen.Weight{TargetGroup: old, Weight: 100})
+		_, err := pair.Test.Shift(ctx, a.clients.ELB, bluegreen.Weight{TargetGroup: old, Weight: 100})
 		return true, err
 	}
-	if err := bluegreen.Tag(ctx, a.elb, green, map[string]string{bluegreen.TagIsProduction: "True"}); err != nil {
+	if err := bluegreen.Tag(ctx, a.clients.ELB, green, map[string]string{bluegreen.TagIsProduction: "True"}); err != nil {
 		return true, err
 	}
-	return true, bluegreen.Tag(ctx, a.elb, old, map[string]string{bluegreen.TagIsProduction: "False"})
+	return true, bluegreen.Tag(ctx, a.clients.ELB, old, map[string]string{bluegreen.TagIsProduction: "False"})
 }
 
 // confirm reads green's name again right before production moves to it: in the
 // stage before, a later execution may just have claimed it.
 func (a *Action) confirm(ctx context.Context, pair bluegreen.Pair, p Params, d Decision) error {
-	tags, err := bluegreen.ReadTags(ctx, a.elb, d.Green.TargetGroup)
+	tags, err := bluegreen.ReadTags(ctx, a.clients.ELB, d.Green.TargetGroup)
 	if err != nil {
 		return err
 	}

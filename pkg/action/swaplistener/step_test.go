@@ -41,7 +41,7 @@ func tick(t *testing.T, w *fake.World, p Params, s State) (job.Result[State], er
 	if err := p.Validate(); err != nil {
 		t.Fatalf("parameters: %v", err)
 	}
-	return New(w.ELB(), w.ECS(), nil, nil).Step(t.Context(), job.Job[Params]{Params: p}, s)
+	return New(Clients{ELB: w.ELB(), ECS: w.ECS()}).Step(t.Context(), job.Job[Params]{Params: p}, s)
 }
 
 // follow ticks until the job ends, and returns what each tick said.

@@ -15,7 +15,7 @@
 //
 // Memory is bounded: datapoints are aggregated by minute (count, sum, minimum,
 // maximum and a histogram of at most 256 bins, which is exact to 4 % for
-// percentiles), kept for 25 hours, for at most 500 series; when there are more,
+// percentiles), kept for 25 hours, for at most 5000 series; when there are more,
 // the one written to longest ago is dropped. Alarm history keeps the latest 5000
 // entries of all alarms.
 //

@@ -13,8 +13,9 @@ const (
 	// alarm may look at, plus what it looks at besides.
 	retention = 25 * time.Hour
 	// maxSeries is how many series (metrics by unit) are kept; beyond, the one
-	// that was written to longest ago is dropped.
-	maxSeries = 500
+	// that was written to longest ago is dropped. A load balancer with a hundred
+	// services, each with two target groups, has some two thousand.
+	maxSeries = 5000
 )
 
 // A store keeps series by their key.
@@ -68,9 +69,12 @@ func (st store) put(namespace, name string, dimensions []Dimension, unit string,
 	s.at(at.Unix() / 60 * 60).merge(b)
 }
 
-// makeRoom forgets series without datapoints, and the stalest one if that is
-// not enough.
+// makeRoom forgets, when there are as many series as may be, those without
+// datapoints, and the stalest one if that is not enough.
 func (st store) makeRoom(now time.Time) {
+	if len(st) < maxSeries {
+		return
+	}
 	for k, s := range st {
 		if s.expire(now); len(s.minutes) == 0 {
 			delete(st, k)
@@ -121,16 +125,14 @@ func (s *series) between(start, end int64, into *bucket) {
 // unit.
 func (st store) find(namespace, name string, dimensions []Dimension, unit string) []*series {
 	dimensions = sorted(dimensions)
-	if unit != "" {
-		if s := st[key(namespace, name, dimensions, unit)]; s != nil {
-			return []*series{s}
-		}
-		return nil
+	wanted := []string{unit}
+	if unit == "" {
+		wanted = units() // a look-up each, however many series there are
+		slices.Sort(wanted)
 	}
 	var all []*series
-	for _, k := range slices.Sorted(maps.Keys(st)) {
-		s := st[k]
-		if s.namespace == namespace && s.name == name && slices.Equal(s.dimensions, dimensions) {
+	for _, u := range wanted {
+		if s := st[key(namespace, name, dimensions, u)]; s != nil {
 			all = append(all, s)
 		}
 	}

@@ -2,9 +2,11 @@
 //
 // A request goes through, in this order: who calls (by access key), which
 // service (by SigV4's credential scope), which operation and input (by the
-// service's protocol), what the fault rules say, whether IAM allows it, the
-// operation itself, and the record of calls. Signatures are not verified: this
-// address listens on loopback only, and knows its callers by their keys.
+// service's protocol), whether its rate allows it, what the fault rules say,
+// whether IAM allows it, the operation itself, and the record of calls.
+// Signatures are not verified: this address listens on loopback only, and knows
+// its callers by their keys. Requests to a proxy, which name a whole address or
+// ask for a tunnel, go to Config.Proxy instead.
 package endpoint
 
 import (
@@ -43,7 +45,10 @@ type Config struct {
 	IAM    IAM
 	Faults *Faults
 	Calls  *Calls
+	Limits *Limits // nil limits nothing
 	Logger *slog.Logger
+	// Proxy gets the requests to a proxy; nil refuses them as unsigned ones.
+	Proxy http.Handler
 	// Kill ends the function invocation that holds an access key, for the fault
 	// kinds that kill the caller.
 	Kill func(accessKeyID string)
@@ -100,6 +105,10 @@ var credential = regexp.MustCompile(`Credential=([^/, ]+)/\d{8}/[^/]+/([^/]+)/aw
 
 // ServeHTTP implements http.Handler.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if e.Proxy != nil && proxied(r) {
+		e.Proxy.ServeHTTP(w, r) // not AWS's: nothing of the answer is either
+		return
+	}
 	// The functions take the time from this header, so that they live in the
 	// embedded AWS's time whatever its speed.
 	w.Header().Set("Date", e.Clock.Now().Format(http.TimeFormat))
@@ -130,6 +139,10 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	e.serveAPI(w, wire.Request{Request: r, Body: body}, s, key)
 }
+
+// proxied says that a request is to a proxy and not to this address itself.
+// https://www.rfc-editor.org/rfc/rfc9112#section-3.2
+func proxied(r *http.Request) bool { return r.Method == http.MethodConnect || r.URL.IsAbs() }
 
 // read reads a request's body, which SDKs compress when it is long.
 func read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
@@ -198,7 +211,7 @@ func protocolOf(s wire.Service, r wire.Request) (wire.Protocol, string) {
 	return nil, ""
 }
 
-// carryOut takes a call through faults, decoding, IAM and the operation.
+// carryOut takes a call through decoding, limits, faults, IAM and the operation.
 func (e *Endpoint) carryOut(r wire.Request, s wire.Service, p wire.Protocol, key string, call *Call) (any, error) {
 	principal, ok := e.IAM.Principal(key)
 	if !ok {
@@ -217,6 +230,9 @@ func (e *Endpoint) carryOut(r wire.Request, s wire.Service, p wire.Protocol, key
 	access := op.Access(in, s.Action(op.Name))
 	for _, a := range access {
 		call.Resources = append(call.Resources, a.Resource)
+	}
+	if !e.Limits.take(call.Start, s.Name, op.Name) {
+		return nil, rateExceeded(p.Throttled())
 	}
 	fault := e.Faults.take(*call)
 	call.Fault = fault.Kind
@@ -239,7 +255,7 @@ const dropped = "ConnectionDropped"
 func (e *Endpoint) before(fault Fault, throttled, denied string, access []wire.Access, call *Call, key string) error {
 	switch fault.Kind {
 	case Throttle:
-		return wire.Errorf(throttled, "Rate exceeded")
+		return rateExceeded(throttled)
 	case ServerError:
 		return wire.Errorf("InternalFailure", "The request processing has failed because of an unknown error, exception or failure").WithStatus(http.StatusInternalServerError)
 	case Denied:

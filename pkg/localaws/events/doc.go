@@ -14,5 +14,9 @@
 //     Any other operator is refused by its name.
 //  3. A delivery that fails is logged and kept in Deliveries; it is not tried
 //     again, and there are no dead-letter queues.
-//  4. Targets are pipelines and whatever Config.Targets lists.
+//  4. Targets are pipelines and whatever Config.Targets lists: in the embedded
+//     AWS functions, which get the event as Lambda's asynchronous invocations
+//     do, and topics, which get it as a message without a subject.
+//  5. The policies by which a function (AWS::Lambda::Permission) and a topic let
+//     EventBridge in are not asked: AWS would drop the event without them.
 package events

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -320,9 +321,8 @@ func (sb *sandbox) environment() map[string]string {
 		env["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
 		env["AWS_LAMBDA_LOG_LEVEL"] = sb.settings.logging.ApplicationLogLevel
 	}
-	for name, value := range sb.settings.variables {
-		env[name] = value
-	}
+	maps.Copy(env, c.Environment)
+	maps.Copy(env, sb.settings.variables)
 	return env
 }
 

@@ -58,8 +58,8 @@ type Handler interface {
 	Invoke(ctx context.Context, payload []byte) ([]byte, error)
 }
 
-// Config says what the service is made of. Metrics, Traces, DaemonAddress,
-// Handlers and Logger may be left out.
+// Config says what the service is made of. Metrics, Traces, Environment,
+// DaemonAddress, Handlers and Logger may be left out.
 type Config struct {
 	Clock   clock.Clock
 	Roles   Roles
@@ -69,6 +69,9 @@ type Config struct {
 	Traces  Traces
 	// Endpoint is the embedded AWS's address, e.g. "http://127.0.0.1:4566".
 	Endpoint string
+	// Environment holds variables that every function finds besides Lambda's;
+	// those of its own settings take precedence.
+	Environment map[string]string
 	// DaemonAddress is where X-Ray's daemon listens, as host:port.
 	DaemonAddress string
 	// Directory is where code is unpacked, a temporary one when empty.
