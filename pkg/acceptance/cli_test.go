@@ -30,7 +30,8 @@ import (
 
 // alwaysRefused are operations that no command can succeed with, and why.
 var alwaysRefused = map[string]string{
-	"iam GetInstanceProfile": "there are no instance profiles: tasks on EC2 are not served",
+	"codedeploy ContinueDeployment": "no blue/green deployment is ready: the stacks here have no fleet",
+	"iam GetInstanceProfile":        "the stacks here have no instance profile",
 }
 
 // TestCLI holds the embedded AWS against the real aws CLI: the commands of

@@ -265,3 +265,14 @@ func TestClose_EndsAllThatRuns(t *testing.T) {
 	}
 	w.clock.Advance(time.Hour)
 }
+
+func TestSnapshot_OfAMachineThatHasNotBooted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	if err := w.Launch(Launch{ID: "i-new"}, func(error) {}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Snapshot("i-new", "snap-new"); err != nil {
+		t.Errorf("got error %v, want a snapshot of the bare volume", err)
+	}
+}

@@ -294,7 +294,11 @@ func (d *Disk) Remove(name string) error {
 // RemoveAll removes a path and what is below it; a path that is not there is no
 // error.
 func (d *Disk) RemoveAll(name string) error {
-	return d.do("remove", trimSlash(name), false, d.root.RemoveAll)
+	err := d.do("remove", trimSlash(name), false, d.root.RemoveAll)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // not even the directory that it would be in
+	}
+	return err
 }
 
 // Rename moves a file or a directory, in the place of one that is there.
