@@ -84,6 +84,9 @@ func TestBadInput(t *testing.T) {
 			})
 		}
 	}
+	for _, c := range badBakes {
+		seen[c.golden()] = true
+	}
 	kept, err := filepath.Glob(filepath.Join("testdata", "badinput", "*", "*.txt"))
 	if err != nil {
 		t.Fatal(err)
@@ -368,4 +371,5 @@ var random = []struct {
 	{regexp.MustCompile(`\b[0-9a-f]{32}\b|\b[0-9]{19}\b`), "ID"}, // of tasks and deployments
 	{regexp.MustCompile(`-[0-9A-Z]{12}\b`), "-SUFFIX"},           // of generated names
 	{regexp.MustCompile(`/[0-9a-f]{16}\b`), "/ID"},               // in the ARNs of a load balancer
+	{regexp.MustCompile(`\b(ami|i|lt|sg|subnet)-[0-9a-f]{17}\b`), "$1-ID"},
 }

@@ -68,8 +68,13 @@ func TestDenied(t *testing.T) {
 // actionsOf lists what IAM must allow for a call, by its name.
 func actionsOf(service, operation string) []string {
 	actions := []string{service + ":" + operation}
-	if operation == "RegisterTaskDefinition" {
+	switch operation {
+	case "RegisterTaskDefinition":
 		actions = append(actions, "iam:PassRole", "ecs:TagResource")
+	case "StartAutomationExecution":
+		actions = append(actions, "iam:PassRole", "ssm:AddTagsToResource")
+	case "UpdateAutoScalingGroup":
+		actions = append(actions, "ec2:RunInstances")
 	}
 	return actions
 }

@@ -61,6 +61,13 @@ func (w *watcher) arm() {
 	w.armed = true
 }
 
+// disarm ends it.
+func (w *watcher) disarm() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.armed = false
+}
+
 // observe looks at production right after each call of a function that may have
 // changed something.
 func (w *watcher) observe(c endpoint.Call) {

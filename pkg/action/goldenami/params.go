@@ -84,8 +84,8 @@ type Params struct {
 	StopOrphans bool `json:"stopOrphans,omitempty"`
 
 	// ProgressMinutes is how long the job may go on without progress: no step of
-	// the Automation ending, no instance replaced. Default 60, or longer if the
-	// refresh's own waits are.
+	// the Automation ending, no instance replaced. Default 60; with a refresh 90
+	// or longer if its own waits are, since AWS takes an hour to give one up.
 	ProgressMinutes int `json:"progressMinutes,omitempty"`
 }
 
@@ -202,11 +202,16 @@ func (p Params) Annotations() map[string]string {
 	return map[string]string{"execution": p.Execution, "action": "BuildGoldenAMI"}
 }
 
+// refreshGivesUp is how long AWS waits for new instances to become healthy before
+// a refresh fails and is rolled back, which the job is to see and to tell.
+// https://docs.aws.amazon.com/autoscaling/ec2/userguide/instance-refresh-overview.html
+const refreshGivesUp = time.Hour
+
 // Deadlines give a bake the time between two of its steps.
 func (p Params) Deadlines() job.Limits {
 	progress := time.Hour
 	if p.refreshes() {
-		progress = max(progress, p.Refresh.longestWait()+30*time.Minute)
+		progress = max(refreshGivesUp, p.Refresh.longestWait()) + 30*time.Minute
 	}
 	if p.ProgressMinutes > 0 {
 		progress = time.Duration(p.ProgressMinutes) * time.Minute

@@ -114,7 +114,9 @@ func TestParams_ProgressLeavesTheRefreshItsWaits(t *testing.T) {
 	t.Parallel()
 	p := params()
 	equal(t, "default", p.Deadlines().Progress, time.Hour)
-	p.Rollout, p.Refresh = rolloutRefresh, &Refresh{Checkpoints: []int32{50}, BakeSeconds: ptr(int32(7200))}
+	p.Rollout = rolloutRefresh
+	equal(t, "longer than the hour in which AWS gives a refresh up", p.Deadlines().Progress, 90*time.Minute)
+	p.Refresh = &Refresh{Checkpoints: []int32{50}, BakeSeconds: ptr(int32(7200))}
 	equal(t, "with a bake of two hours", p.Deadlines().Progress, 150*time.Minute)
 	p.ProgressMinutes = 5
 	equal(t, "as set", p.Deadlines().Progress, 5*time.Minute)

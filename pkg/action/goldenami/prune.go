@@ -1,6 +1,7 @@
 package goldenami
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -60,10 +61,19 @@ func (a *Action) prune(ctx context.Context, w World, d Decision, s State) State 
 		if !awsclient.IsTransient(err) {
 			s.PruneFaults = pruneTries
 		}
-		s.PruneFault = err.Error()
-		s.PruneFault = s.PruneFault[:min(len(s.PruneFault), 200)] // the token has no room for more
+		s.PruneFault = pruneFault(err)
 	}
 	return s
+}
+
+// pruneFault is as much of an error as the token has room for: of a denied call
+// first of all what to allow.
+func pruneFault(err error) string {
+	text := err.Error()
+	if action, resource := awsclient.Denied(err); awsclient.IsDenied(err) && action != "" {
+		text = fmt.Sprintf("allow %s on %s in the function's role", action, cmp.Or(resource, "*"))
+	}
+	return text[:min(len(text), 200)]
 }
 
 // pruned says what keep did, for the summary.
