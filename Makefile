@@ -59,7 +59,8 @@ race: ## Run the packages' tests with the race detector
 	CGO_ENABLED=1 go test -race $$(go list ./... | grep -v -e /acceptance$$ -e /bench -e /rules$$)
 	@for example in $(EXAMPLES); do (set -x; cd $$example && CGO_ENABLED=1 go test -race ./...); done
 
-matrix: build ## Run the crash matrix, retries and rollback with the real binaries, as processes
+matrix: build ## Run the whole crash matrix of a release, then a part of all matrices, retries and rollback with the real binaries, as processes
+	CUTOVER_MATRIX=whole go test -count=1 -timeout 20m -run 'TestCrashMatrix$$' ./pkg/acceptance
 	CUTOVER_BINARIES=$(CURDIR)/build go test -count=1 -timeout 20m -v -run 'TestCrashMatrix|TestRetry|TestRollback' ./pkg/acceptance | grep -v -e '^=== ' -e '^ *--- PASS'
 
 outside: ## Run the real aws CLI over every operation of the embedded AWS
