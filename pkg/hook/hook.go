@@ -25,8 +25,8 @@ const Limit = 10 * time.Second
 
 // A Call is what the function is told.
 type Call struct {
-	// Hook is the hook's key in cutover.yaml: beforeTestTraffic, beforeShift,
-	// afterStep, afterShift or onRollback.
+	// Hook is the hook's key in cutover.yaml: beforeShift, afterStep, afterShift
+	// or onRollback.
 	Hook      string `json:"hook"`
 	Set       string `json:"set"`
 	Execution string `json:"execution"` // the pipeline's

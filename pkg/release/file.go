@@ -52,15 +52,10 @@ type Service struct {
 	Name string `yaml:"name" jsonschema:"required,pattern=^[A-Za-z0-9_-]{1\\,64}$"`
 
 	// Name or ARN of the Application Load Balancer. Production is its listener on
-	// port 443, else 80; the test route its listener on 8443, else 8080. Required
-	// unless the ARNs below name both routes.
+	// port 443, else 80; the test route its listener on 8443, else 8080. On each
+	// the route is the one rule, or the default action, that forwards to the pair.
+	// Required unless the ARNs below name both routes.
 	LoadBalancer string `yaml:"loadBalancer"`
-
-	// Path pattern of the listener rule, as the rule's condition spells it.
-	// Default: the one rule, or the default action, that forwards to the pair.
-	Path string `yaml:"path"`
-	// Host pattern of the listener rule, in the same way.
-	Host string `yaml:"host"`
 
 	// ARN of the listener whose rule, or default action, is the production route.
 	ProductionListenerARN string `yaml:"productionListenerArn"`
@@ -140,8 +135,6 @@ type Analysis struct {
 // Hooks are Lambda functions that are asked along the way. One that answers
 // anything but success takes the release back.
 type Hooks struct {
-	// Before green gets test traffic.
-	BeforeTestTraffic *Hook `yaml:"beforeTestTraffic"`
 	// Before production traffic moves.
 	BeforeShift *Hook `yaml:"beforeShift"`
 	// After each step of the traffic.
@@ -164,6 +157,8 @@ type Hook struct {
 type Check struct {
 	// Name of the service whose test route is asked. Default: the first one's.
 	Service string `yaml:"service"`
+	// Host header, for a route by host. Default: the load balancer's name.
+	Host string `yaml:"host"`
 	// Path, with a query if need be. Required.
 	Path string `yaml:"path" jsonschema:"required"`
 	// Status that the answer must have. Default: 200.

@@ -28,7 +28,7 @@ func TestLoad_ReadsEveryKey(t *testing.T) {
 	want := &File{
 		Set: "shop",
 		Services: []Service{{
-			Name: "web", LoadBalancer: "shop", Path: "/web/*", Host: "shop.example", Cluster: "shop", Pair: []string{"web-blue", "web-green"},
+			Name: "web", LoadBalancer: "shop", Cluster: "shop", Pair: []string{"web-blue", "web-green"},
 			Container: "app", Image: "web-image", MinimumCount: 3,
 		}, {
 			Name: "api", Cluster: "shop", Pair: []string{"api-blue", "api-green"},
@@ -40,10 +40,10 @@ func TestLoad_ReadsEveryKey(t *testing.T) {
 		Healthy:  Healthy{Percent: 80},
 		Analysis: &Analysis{ErrorRate: 0.5, Latency: 2, MinimumRequests: 200, Patience: Duration(5 * time.Minute)},
 		Hooks: Hooks{
-			BeforeTestTraffic: hook("h1"), BeforeShift: &Hook{Function: "h2", Timeout: Duration(time.Hour)},
-			AfterStep: hook("h3"), AfterShift: hook("h4"), OnRollback: hook("h5"),
+			BeforeShift: &Hook{Function: "h2", Timeout: Duration(time.Hour)},
+			AfterStep:   hook("h3"), AfterShift: hook("h4"), OnRollback: hook("h5"),
 		},
-		Checks: []Check{{Service: "api", Path: "/health?x=1", Status: 204, Body: "ok|fine", Timeout: Duration(time.Second)}},
+		Checks: []Check{{Service: "api", Host: "shop.example", Path: "/health?x=1", Status: 204, Body: "ok|fine", Timeout: Duration(time.Second)}},
 		Blue:   Blue{Keep: Duration(time.Hour), Count: &zero, Step: 2, Pause: Duration(30 * time.Second)},
 		Lock:   Lock{WhenHeld: "wait", Expires: Duration(2 * time.Hour)},
 		Record: Record{Bucket: "records"},

@@ -128,7 +128,7 @@ type namedHook struct {
 // all are the hooks in the order in which they are asked.
 func (h Hooks) all() []namedHook {
 	return []namedHook{
-		{"beforeTestTraffic", h.BeforeTestTraffic}, {"beforeShift", h.BeforeShift}, {"afterStep", h.AfterStep},
+		{"beforeShift", h.BeforeShift}, {"afterStep", h.AfterStep},
 		{"afterShift", h.AfterShift}, {"onRollback", h.OnRollback},
 	}
 }

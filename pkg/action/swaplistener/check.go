@@ -84,8 +84,8 @@ func (t *setTick) checkOne(ctx context.Context, client *http.Client, c release.C
 		return fmt.Sprintf("%s: %v", name, err)
 	}
 	req.Header.Set("User-Agent", "cutover")
-	if host := t.file.Services[i].Host; host != "" && !strings.ContainsAny(host, "*?") {
-		req.Host = host
+	if c.Host != "" {
+		req.Host = c.Host
 	}
 	res, err := client.Do(req)
 	if err != nil {
