@@ -45,6 +45,9 @@ func (t *setTick) note(ctx context.Context, p record.Progress) error {
 		weight := t.plan.Moves[p.Move].Weight
 		next.Steps = append(slices.Clone(next.Steps), record.Step{Weight: float64(weight) / 10, At: t.job.Now})
 		t.done = append(t.done, fmt.Sprintf("green has %s of the traffic", weight))
+		if reason := t.unjudged(p.Move); reason != "" {
+			t.world.Unsure = reason // what was read is of the move before
+		}
 	}
 	written, err := t.store.Put(ctx, next)
 	if err != nil && (!p.Back || errors.Is(err, record.ErrStale)) {

@@ -27,8 +27,9 @@ func (t *setTick) alarms(ctx context.Context) error {
 	if len(t.file.Alarms) == 0 {
 		return nil
 	}
+	most := int32(100) // the default page has 50
 	out, err := t.clients.CloudWatch().DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{
-		AlarmNames: t.file.Alarms, AlarmTypes: []types.AlarmType{types.AlarmTypeMetricAlarm, types.AlarmTypeCompositeAlarm},
+		AlarmNames: t.file.Alarms, MaxRecords: &most, AlarmTypes: []types.AlarmType{types.AlarmTypeMetricAlarm, types.AlarmTypeCompositeAlarm},
 	})
 	if err != nil {
 		return fmt.Errorf("describe alarms %s: %w", strings.Join(t.file.Alarms, ", "), err)
