@@ -529,6 +529,7 @@ func TestSet_CrashAtAnyCallEndsTheSameWay(t *testing.T) {
 			}
 		}
 		calls, clean := run(t, 0, false, false)
+		cleanVerdict := clean.latest().Verdict
 		for nth := 1; nth <= calls; nth++ {
 			for _, lost := range []bool{false, true} {
 				for _, fresh := range []bool{false, true} {
@@ -552,7 +553,7 @@ func TestSet_CrashAtAnyCallEndsTheSameWay(t *testing.T) {
 								t.Errorf("%s was scaled to %d while green had %s", scaled.service, scaled.count, scaled.shares)
 							}
 						}
-						if got, want := s.latest().Verdict, clean.latest().Verdict; got != want {
+						if got, want := s.latest().Verdict, cleanVerdict; got != want {
 							t.Errorf("verdict: got %q, want %q", got, want)
 						}
 					})

@@ -174,11 +174,11 @@ func TestLimits_ThrottleAsEachServiceDoes(t *testing.T) {
 // An SDK that backs off by the wall gets through on a clock that runs faster.
 func TestLimits_RetriesGetThroughOnAScaledClock(t *testing.T) {
 	t.Parallel()
-	config, e := services(t, clock.NewScaled(1000), endpoint.Limit{Service: "ecs", Operations: []string{"List*"}, Burst: 1, Refill: 0.2})
+	config, e := services(t, clock.NewScaled(50), endpoint.Limit{Service: "ecs", Operations: []string{"List*"}, Burst: 1, Refill: 0.2})
 	config.RetryMaxAttempts = 0
 	config.Retryer = func() aws.Retryer {
 		return retry.NewStandard(func(o *retry.StandardOptions) {
-			o.MaxAttempts, o.RateLimiter = 100, ratelimit.None
+			o.MaxAttempts, o.RateLimiter = 1000, ratelimit.None
 			o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return time.Millisecond, nil })
 		})
 	}
