@@ -61,7 +61,7 @@ race: ## Run the packages' tests with the race detector
 
 matrix: build ## Run the whole crash matrix of a release, then a part of all matrices, retries and rollback with the real binaries, as processes
 	CUTOVER_MATRIX=whole go test -count=1 -timeout 20m -run 'TestCrashMatrix$$' ./pkg/acceptance
-	CUTOVER_BINARIES=$(CURDIR)/build go test -count=1 -timeout 20m -v -run 'TestCrashMatrix|TestRetry|TestRollback' ./pkg/acceptance | grep -v -e '^=== ' -e '^ *--- PASS'
+	CUTOVER_BINARIES=$(CURDIR)/build go test -count=1 -timeout 20m -v -run 'TestCrashMatrix$$|TestRetry|TestRollback' ./pkg/acceptance | grep -v -e '^=== ' -e '^ *--- PASS'
 
 outside: ## Run the real aws CLI over every operation of the embedded AWS
 	CUTOVER_OUTSIDE=1 go test -count=1 -timeout 20m -v -run 'TestCLI' ./pkg/acceptance | grep -v -e '^=== ' -e '^ *--- PASS'
